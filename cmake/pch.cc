@@ -1,0 +1,3 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The library that owns the precompiled header needs one source file.

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Where a routing key lies in [0, 1). Every client must agree to the bit, or the order of a key is
+// lost: MurmurHash3_x64_128 over the key as UTF-16LE (docs/protocol/routing.md has the vectors).
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "common/base/bytes.h"
+
+namespace millrace {
+
+// First 64-bit word of MurmurHash3_x64_128; `seed` is sign-extended into both halves of the state.
+std::uint64_t murmur3_x64_128(ByteView bytes, std::int32_t seed);
+
+// Of the key's UTF-16LE form. `key` is UTF-8; an invalid byte hashes as U+FFFD.
+std::uint64_t routing_key_hash(std::string_view key);
+
+// The top 52 bits as a fraction: 0.0 <= result < 1.0.
+double position_of_hash(std::uint64_t hash);
+
+inline double routing_position(std::string_view key) { return position_of_hash(routing_key_hash(key)); }
+
+}  // namespace millrace

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Unary calls by name, as bytes. gRPC implements it (rpc/grpc); nothing else sees gRPC's headers.
+// Handlers and replies run on our executor, never on the library's threads.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "common/base/result.h"
+#include "common/runtime/deadline.h"
+#include "common/runtime/network.h"
+#include "common/runtime/task.h"
+
+namespace millrace::rpc {
+
+// The status codes of gRPC that our services use; numbers are gRPC's.
+enum class StatusCode : std::uint8_t {
+    kOk = 0,
+    kCancelled = 1,
+    kUnknown = 2,
+    kInvalidArgument = 3,
+    kDeadlineExceeded = 4,
+    kNotFound = 5,
+    kAlreadyExists = 6,
+    kPermissionDenied = 7,
+    kResourceExhausted = 8,
+    kFailedPrecondition = 9,
+    kAborted = 10,
+    kOutOfRange = 11,
+    kUnimplemented = 12,
+    kInternal = 13,
+    kUnavailable = 14,
+    kDataLoss = 15,
+    kUnauthenticated = 16,
+};
+
+StatusCode to_status(ErrorCode code);
+ErrorCode from_status(StatusCode code);
+
+struct Request {
+    std::string method;  // "/package.Service/rpcName"
+    std::string body;    // serialized message
+    std::map<std::string, std::string> metadata;
+    std::string peer;
+};
+
+// Serialized reply, or an error that becomes a status (code by to_status, message = detail).
+using Handler = std::function<Task<Result<std::string>>(Request)>;
+
+class Server {
+public:
+    virtual ~Server() = default;
+
+    // Where it listens, with the real port.
+    virtual Endpoint local() const = 0;
+    // Refuses new calls, gives running ones until `deadline`, completes when all have ended.
+    virtual Task<void> close(Deadline deadline) = 0;
+};
+
+class Channel {
+public:
+    virtual ~Channel() = default;
+
+    // Errors by from_status; kUnavailable and kTimedOut name the endpoint. Fate unknown unless the
+    // call certainly never left.
+    virtual Task<Result<std::string>> call(std::string method, std::string body, Deadline deadline) = 0;
+    // Outstanding calls end with kCancelled; completes when none is left.
+    virtual Task<void> close() = 0;
+};
+
+class Rpc {
+public:
+    virtual ~Rpc() = default;
+
+    // `handlers` by full method name; `otherwise` answers every other method.
+    // kInUse when the port is taken.
+    virtual Result<std::unique_ptr<Server>> serve(Endpoint listen, std::map<std::string, Handler> handlers,
+                                                  Handler otherwise) = 0;
+    // Connects lazily and reconnects by itself.
+    virtual std::unique_ptr<Channel> channel(Endpoint target) = 0;
+};
+
+}  // namespace millrace::rpc

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// One replica's journal: the entries of all logs of this store, group-committed into one sequence
+// of preallocated files (docs/formats/journal.md). Takes everything queued, writes it as one
+// batch, syncs, acknowledges; no timer. One batch is in flight.
+// Thread rule: one executor. Lifetime: close() must have completed before destruction.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/base/result.h"
+#include "common/runtime/runtime.h"
+#include "segmentstore/log/durable_log.h"
+
+namespace millrace::log {
+
+struct JournalOptions {
+    std::string directory;
+    // Size of each preallocated file; a multiple of 4 KiB, 1 MiB .. 1 GiB.
+    std::uint64_t file_bytes = 64ull * 1024 * 1024;
+    // A batch takes at most this many bytes of entries, but at least one entry.
+    std::size_t batch_bytes_max = 1024 * 1024;
+    // Files beyond this total are not created: appends answer kNoSpace. 0: only the disk limits.
+    std::uint64_t total_bytes_max = 0;
+    // Appends queued beyond this wait before they are accepted... the caller bounds what it has
+    // outstanding; this is the ceiling that is checked.
+    std::size_t queue_bytes_max = 256ull * 1024 * 1024;
+    // Free bytes that are left on the file system when a new file is made.
+    std::uint64_t keep_free_bytes = 64ull * 1024 * 1024;
+};
+
+class Journal {
+public:
+    // Opens or formats the directory, replays every file, drops a torn tail and makes a new file
+    // active. Errors: kCorrupt names file and offset of damage in the middle; kIo; kNoSpace.
+    static Task<Result<std::unique_ptr<Journal>>> open(Runtime runtime, JournalOptions options);
+
+    virtual ~Journal() = default;
+
+    // Takes ownership of one log: its epoch rises by one, durably, before this completes. Once per
+    // log and process. The log lives at most as long as the journal.
+    virtual Task<Result<std::unique_ptr<DurableLog>>> take_over(ContainerId log) = 0;
+
+    virtual Task<void> close() = 0;
+
+    struct Stats {
+        std::uint64_t batches = 0;
+        std::uint64_t entries = 0;
+        std::uint64_t entry_bytes = 0;   // bodies
+        std::uint64_t bytes_written = 0; // headers and padding included
+        std::uint64_t files = 0;
+        bool direct = false;   // direct I/O granted
+        bool full = false;     // the last append met kNoSpace
+        bool failed = false;   // a write or sync failed: the process must stop
+    };
+    virtual Stats stats() const = 0;
+};
+
+}  // namespace millrace::log
