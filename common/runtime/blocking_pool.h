@@ -28,14 +28,15 @@ public:
 // `work` runs on a pool thread and may touch only what it owns; its result must not be void.
 template <class F, class R = std::invoke_result_t<F&>>
 Task<R> run_blocking(BlockingPool& pool, F work) {
-    const Executor home = co_await this_executor();
-    OneShot<R> done;
-    pool.submit([&done, &home, work = std::move(work)]() mutable {
-        // `done` and `home` live in the awaiting frame, which resumes only after set().
-        auto result = std::make_shared<R>(work());
-        post(home, [&done, result] { done.set(std::move(*result)); });
+    std::optional<R> result;
+    co_await suspend([&pool, &result, &work](UniqueFunction<void()> resume) {
+        // `result` lives in the awaiting frame, which stays as it is until resume().
+        pool.submit([&result, work = std::move(work), resume = std::move(resume)]() mutable {
+            result.emplace(work());
+            resume();
+        });
     });
-    co_return co_await done.wait();
+    co_return std::move(*result);
 }
 
 }  // namespace millrace

@@ -16,8 +16,8 @@ using Executor = boost::asio::any_io_executor;
 // Runs `work` on the executor later, never inside this call. Any thread.
 void post(const Executor& executor, UniqueFunction<void()> work);
 
-// Starts a root coroutine on the executor; `start` lives until the coroutine has ended, so a
-// capturing lambda is safe. An exception that escapes is a bug: it is printed and the process
+// Starts a root coroutine on the executor, later, never inside this call; `start` lives until the
+// coroutine has ended, so a capturing lambda is safe. An exception that escapes is a bug: it is printed and the process
 // aborts. Any thread. Prefer Gate::spawn, which lets the owner wait for the end.
 void spawn(const Executor& executor, UniqueFunction<Task<void>()> start);
 
@@ -26,5 +26,10 @@ Task<Executor> this_executor();
 
 // Lets everything else that is ready on this executor run first.
 Task<void> yield();
+
+// Suspends this coroutine and passes its continuation to `start`, which runs at once. Calling the
+// continuation, once and from any thread, resumes the coroutine through its executor; destroying it
+// uncalled destroys the coroutine. Until then the coroutine's frame may be written through references.
+Task<void> suspend(UniqueFunction<void(UniqueFunction<void()> resume)> start);
 
 }  // namespace millrace

@@ -4,7 +4,8 @@
 // their condition. OneShot carries one value from one place to another.
 // Thread rule: executor-confined; another thread posts to the executor first.
 // Lifetime: nobody may be waiting when a Signal is destroyed (close the Gate of the waiters first);
-// the destructor destroys the coroutines that still wait, without resuming them.
+// the destructor destroys the coroutines that still wait, without resuming them. A coroutine that
+// waits on a Signal inside its own frame owns itself: only a notify ends it.
 #pragma once
 
 #include <cstddef>
