@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Names of scopes, streams and segments, and how they are spelled (docs/protocol/names.md).
+// Pure functions; any thread.
 #pragma once
 
 #include <cstdint>
@@ -36,6 +37,12 @@ struct StreamName {
     static Result<StreamName> parse(std::string_view text);
 };
 
+inline constexpr std::size_t kMaxUserNameBytes = 250;
+inline constexpr std::size_t kMaxInternalNameBytes = 255;
+// No name of a segment that we or a client make up comes near: two internal names, two numbers and
+// two suffixes with ids.
+inline constexpr std::size_t kMaxSegmentNameBytes = 1024;
+
 // 1..255 characters of [A-Za-z0-9.-]; a user name has at most 250, an internal one may start with
 // one '_' (such as _RG..., _MARK..., _system). kInvalidArgument names `what` and the culprit.
 Result<void> check_user_name(std::string_view what, std::string_view name);
@@ -55,7 +62,13 @@ Result<ParsedSegmentName> parse_segment_name(std::string_view name);
 // "#transaction.<>=32 chars>", "#transient.<>=32 chars>" and ".#epoch.<n>" cut off.
 std::string_view container_hash_key(std::string_view segment_name);
 
-// The container of a segment: its hash slot of 4,096, spread over `containers`.
+inline constexpr std::uint32_t kHashSlots = 4096;
+
+// 0 .. kHashSlots-1, the same for every name with the same container_hash_key().
+std::uint32_t hash_slot_of(std::string_view segment_name);
+
+// The container of a segment: its hash slot, spread over `containers` in runs of neighbours.
+// REQUIRES: 1 <= containers <= kHashSlots.
 ContainerId container_of(std::string_view segment_name, std::uint32_t containers);
 
 }  // namespace millrace

@@ -8,6 +8,7 @@
 
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,19 +21,25 @@
 
 namespace millrace::transport {
 
+inline constexpr std::size_t kMaxQueuedFrameBytes = wire::kFrameHeaderBytes + wire::kMaxSentPayload;
+
 struct ConnectionOptions {
     // A frame that announces more ends the connection with kBadRequest.
     std::size_t max_payload_bytes = wire::kMaxReceivedPayload;
-    // read_some is asked for this much at a time.
+    // read_some is asked for at most this much, except for the rest of a larger frame. Starts lower
+    // and grows with what arrives, so that a quiet connection costs little memory.
     std::size_t receive_buffer_bytes = 256 * 1024;
-    // send() beyond this makes drained() wait; send() beyond twice this closes the connection with
-    // kTooLarge, because the peer does not read and the caller does not wait.
+    // Callers wait with drained(send_queue_bytes) before they send another frame, so no more than
+    // this and one largest frame (kMaxQueuedFrameBytes) is ever queued. A send() that finds more than
+    // that closes the connection with kTooLarge: the peer does not read and the caller did not wait.
     std::size_t send_queue_bytes = 4 * 1024 * 1024;
 };
 
 class Connection {
 public:
     Connection(Runtime runtime, std::unique_ptr<ByteStream> stream, ConnectionOptions options = {});
+    Connection(const Connection&) = delete;
+    Connection& operator=(const Connection&) = delete;
     ~Connection();
 
     // At least one whole frame, in order. One receive at a time.
@@ -46,22 +53,44 @@ public:
     void send(ByteBuffer frames);
     void send(Bytes part);
 
-    // Waits until at most `at_most` bytes are queued or the connection is over (then its error).
+    // Waits until at most `at_most` bytes are queued, those being written included, or the connection
+    // is over (then its error).
     Task<Result<void>> drained(std::size_t at_most);
     std::size_t queued_bytes() const { return queued_bytes_; }
 
-    // Stops both directions now; what is queued may be lost. Waits for the background writer.
+    // Stops both directions now; what is queued may be lost. Waits for the background writer and for
+    // receive() and drained() to end.
     Task<void> close();
     // Lets the queue be written first, but not longer than until `deadline`.
     Task<void> close_after_drain(Deadline deadline);
-    // Ends receive() and the writer, without waiting.
+    // Ends receive(), drained() and the writer with `reason`, without waiting. The first reason stays.
     void shut(Error reason);
 
     bool over() const { return over_.has_value(); }
     const std::string& peer() const { return peer_; }
+    Clock& clock() const { return runtime_.clock; }
+    const Executor& executor() const { return runtime_.executor; }
 
 private:
+    // Memory that received frames share. Never written where a frame lies.
+    struct ReceiveBuffer {
+        std::shared_ptr<std::byte[]> memory;
+        std::size_t capacity = 0;
+        std::size_t begin = 0;  // first byte not yet handed out
+        std::size_t end = 0;    // past the last byte received
+
+        bool shared() const;
+    };
+
+    Result<void> cut_frames(std::vector<wire::Frame>& frames);
+    void make_room();
+    void move_to(std::size_t capacity);
+    void received(std::size_t offered, std::size_t count);
+
+    void seal_small_sends();
+    void sent(std::size_t queued_before);
     Task<void> write_loop();
+    Error reason_it_is_over() const;
 
     Runtime runtime_;
     std::unique_ptr<ByteStream> stream_;
@@ -69,11 +98,13 @@ private:
     const std::string peer_;
     std::optional<Error> over_;
 
-    std::shared_ptr<ByteBuffer> receive_buffer_;
-    std::size_t received_begin_ = 0;  // first byte of receive_buffer_ not yet handed out
-    std::size_t received_end_ = 0;    // past the last byte received
+    ReceiveBuffer in_;
+    std::size_t buffer_bytes_;    // of the next receive buffer
+    std::size_t frame_bytes_ = 0; // of the incomplete frame at in_.begin, as far as it is known
+    bool receiving_ = false;
 
     std::deque<Bytes> send_queue_;
+    ByteBuffer small_sends_;  // after send_queue_: small frames, together
     std::size_t queued_bytes_ = 0;
     bool writing_ = false;
     Signal drained_;

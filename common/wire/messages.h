@@ -2,11 +2,12 @@
 //
 // The messages of the data port as values, fields in wire order (docs/protocol/wire.md, with the
 // meaning of each). Encoders always write the newest layout; decoders take a missing trailing field
-// marked "since N" as its default here and ignore extra trailing bytes.
+// marked "since N" as its default here and ignore extra trailing bytes. Any thread.
 #pragma once
 
 #include <cstdint>
 #include <string>
+#include <type_traits>
 #include <variant>
 
 #include "common/base/bytes.h"
@@ -216,16 +217,37 @@ using Message =
                  SegmentAlreadyExists, NoSuchSegment, InvalidEventNumber, SegmentIsTruncated, OperationUnsupported,
                  AuthTokenCheckFailed, ErrorMessage>;
 
+FrameType type_of(const Message& message);
+
+namespace detail {
+template <class T, class Variant>
+inline constexpr bool is_alternative = false;
+template <class T, class... Alternatives>
+inline constexpr bool is_alternative<T, std::variant<Alternatives...>> = (std::is_same_v<T, Alternatives> || ...);
+}  // namespace detail
+
+// Any one of the alternatives of Message.
+template <class T>
+concept MessageType = detail::is_alternative<T, Message>;
+
 // Payloads keep sharing the frame's memory. kUnsupported: a type code that we do not know;
-// kBadRequest: the payload does not hold what its type says.
+// kBadRequest: the payload does not hold what its type says, or the type never stands alone (Event).
+// Strings become valid UTF-8 whatever arrives: malformed bytes are kBadRequest, half surrogate pairs
+// become U+FFFD.
 Result<Message> decode(const Frame& frame);
 
-// Appends the whole frame, header included. REQUIRES: strings of at most 65,535 encoded bytes and a
-// payload of at most kMaxSentPayload.
+// Appends the whole frame, header included. Strings that take more than 65,535 bytes when encoded
+// are cut after the last character that fits; invalid UTF-8 is sent as U+FFFD.
+// REQUIRES: a payload of at most kMaxSentPayload.
 void encode(const Message& message, ByteBuffer& out);
+// The same, without the way through a variant.
+template <MessageType T>
+void encode(const T& message, ByteBuffer& out);
 
 // For large payloads: everything before and everything after `data`, so that the bytes themselves
 // are sent from where they lie.
 void encode_segment_read_around(const SegmentRead& message, ByteBuffer& before, ByteBuffer& after);
+// Everything before the data of an AppendBlock; `data_bytes` bytes follow and nothing else.
+void encode_append_block_before(const WriterId& writer, std::size_t data_bytes, ByteBuffer& before);
 
 }  // namespace millrace::wire
