@@ -4,7 +4,8 @@
 // compare-and-set. Its rules are those of ZooKeeper at its worst, so that code written on it runs on
 // every implementation: writes can end with unknown fate (Error::fate()), lists have no pages.
 // Paths: "/a/b", no trailing slash; a parent exists before its child; "/" always exists.
-// Bounds: a value at most 512 KiB, at most 1,000 children a node.
+// Bounds: a value at most 512 KiB, at most 1,000 children a node; a multi at most 1,000 operations and
+// 1,000,000 bytes of paths and values.
 #pragma once
 
 #include <cstdint>

@@ -17,44 +17,59 @@
 
 namespace millrace::log {
 
+// Rules that tests break on purpose, to see that the crash tests notice. Never set elsewhere.
+struct JournalMutations {
+    bool acknowledge_before_sync = false;
+    bool skip_record_checksum = false;
+    bool skip_directory_sync = false;
+    bool trust_unproven_tail = false;  // counts it where it stands instead of writing it anew
+};
+
 struct JournalOptions {
     std::string directory;
-    // Size of each preallocated file; a multiple of 4 KiB, 1 MiB .. 1 GiB.
+    // Size of each preallocated file; a multiple of 4 KiB, 1 MiB .. 1 GiB. The first file after a
+    // start is smaller, so that starting is quick. With less than 4 MiB entries are bounded by a
+    // quarter of it.
     std::uint64_t file_bytes = 64ull * 1024 * 1024;
     // A batch takes at most this many bytes of entries, but at least one entry.
     std::size_t batch_bytes_max = 1024 * 1024;
     // Files beyond this total are not created: appends answer kNoSpace. 0: only the disk limits.
+    // The file that a start needs is made all the same.
     std::uint64_t total_bytes_max = 0;
-    // Appends queued beyond this wait before they are accepted... the caller bounds what it has
-    // outstanding; this is the ceiling that is checked.
+    // The caller bounds what it has outstanding; an append above this ceiling answers kTooLarge.
     std::size_t queue_bytes_max = 256ull * 1024 * 1024;
-    // Free bytes that are left on the file system when a new file is made.
+    // Free bytes that are left on the file system when a new file is made. A start may use them.
     std::uint64_t keep_free_bytes = 64ull * 1024 * 1024;
+    JournalMutations mutations = {};
 };
 
 class Journal {
 public:
     // Opens or formats the directory, replays every file, drops a torn tail and makes a new file
-    // active. Errors: kCorrupt names file and offset of damage in the middle; kIo; kNoSpace.
+    // active. The caller holds the lock of the directory (or of the one above).
+    // Errors: kCorrupt names file and offset of damage in the middle; kUnsupported (written by a
+    // newer version); kInvalidArgument (options); kIo; kNoSpace.
     static Task<Result<std::unique_ptr<Journal>>> open(Runtime runtime, JournalOptions options);
 
     virtual ~Journal() = default;
 
     // Takes ownership of one log: its epoch rises by one, durably, before this completes. Once per
-    // log and process. The log lives at most as long as the journal.
+    // log and process. The log lives at most as long as the journal. Concurrent calls share
+    // batches. Errors: kFailedPrecondition (taken over before), kNoSpace, kIo, kClosed.
     virtual Task<Result<std::unique_ptr<DurableLog>>> take_over(ContainerId log) = 0;
 
+    // Finishes what is queued. The logs are closed first, or their calls end in kClosed.
     virtual Task<void> close() = 0;
 
     struct Stats {
         std::uint64_t batches = 0;
         std::uint64_t entries = 0;
-        std::uint64_t entry_bytes = 0;   // bodies
-        std::uint64_t bytes_written = 0; // headers and padding included
+        std::uint64_t entry_bytes = 0;    // bodies
+        std::uint64_t bytes_written = 0;  // headers and padding included
         std::uint64_t files = 0;
-        bool direct = false;   // direct I/O granted
-        bool full = false;     // the last append met kNoSpace
-        bool failed = false;   // a write or sync failed: the process must stop
+        bool direct = false;  // direct I/O granted
+        bool full = false;    // the last append met kNoSpace
+        bool failed = false;  // a write or sync failed: the process must stop
     };
     virtual Stats stats() const = 0;
 };

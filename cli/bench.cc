@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/bench.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <memory>
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+namespace millrace::cli {
+namespace {
+
+// Unacknowledged bytes over all writers: enough for seconds of data, little enough for a laptop.
+constexpr std::size_t kWriterMemoryBytes = 256ull * 1024 * 1024;
+
+std::string fixed(double value, int digits) {
+    char text[64];
+    std::snprintf(text, sizeof text, "%.*f", digits, value);
+    return text;
+}
+
+double rounded(double value, double to) { return std::round(value * to) / to; }
+
+}  // namespace
+
+void add_bench_commands(CLI::App& root, CommandLine& line) {
+    CLI::App* bench = root.add_subcommand("bench", "Measure throughput, latency, and what the machine could do at best");
+    bench->require_subcommand(1);
+    add_bench_write_command(*bench, line);
+    add_bench_latency_command(*bench, line);
+    add_bench_limits_command(*bench, line);
+}
+
+void add_bench_options(CLI::App& command, BenchArguments& arguments, CommandLine& line) {
+    command.add_option("SCOPE/STREAM", arguments.stream, "The stream, which gets the events")->required();
+    command.add_option("--events", arguments.events, "How many events")
+        ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 40))
+        ->type_name("N")
+        ->capture_default_str();
+    command.add_option("--size", arguments.size, "Payload of each")
+        ->check(CLI::Range(std::uint32_t{0}, static_cast<std::uint32_t>(kMaxEventBytes)))
+        ->type_name("BYTES")
+        ->capture_default_str();
+    command.add_option("--writers", arguments.writers, "Writers that take turns")
+        ->check(CLI::Range(1, 1'000))
+        ->type_name("W")
+        ->capture_default_str();
+    command.add_option("--rate", arguments.rate, "Events a second over all writers, whatever the answers; 0: as fast as it goes")
+        ->check(CLI::Range(0.0, 1e8))
+        ->type_name("EVENTS_PER_S")
+        ->capture_default_str();
+    command.add_option("--keys", arguments.keys, "Different routing keys; 0: events without a key")
+        ->check(CLI::Range(0, 10'000'000))
+        ->type_name("K")
+        ->capture_default_str();
+    add_client_options(command, line);
+    add_retry_option(command, line);
+}
+
+BenchLoad make_load(const BenchArguments& arguments) {
+    BenchLoad load;
+    load.keys.reserve(arguments.keys);
+    for (std::uint32_t i = 0; i < arguments.keys; ++i) load.keys.push_back("key-" + std::to_string(i));
+    load.payload.resize(arguments.size);
+    for (std::size_t i = 0; i < load.payload.size(); ++i) load.payload[i] = static_cast<char>('a' + i % 26);
+    return load;
+}
+
+int open_writers(const CommandLine& line, const BenchArguments& arguments, BenchWriters& writers) {
+    const auto name = StreamName::parse(arguments.stream);
+    if (!name) return fail_usage(line, name.error());
+    auto client = connect(line);
+    if (!client) return fail_usage(line, client.error());
+    writers.client = std::move(client).value();
+    const std::size_t memory = std::clamp<std::size_t>(kWriterMemoryBytes / arguments.writers, 1024 * 1024, kWriterMemoryBytes / 4);
+    for (std::uint32_t i = 0; i < arguments.writers; ++i) {
+        auto writer = writers.client->create_writer(*name, {.memory_bytes = memory});
+        if (!writer) return fail(line, writer.error());
+        writers.writers.push_back(std::move(writer).value());
+    }
+    return kDone;
+}
+
+int print_report(const CommandLine& line, const BenchReport& report) {
+    const double seconds = std::max(report.seconds, 1e-9);
+    const double events_per_second = static_cast<double>(report.events) / seconds;
+    const double bytes_per_second = static_cast<double>(report.bytes) / seconds;
+    const auto micros = [&](double share) { return rounded(static_cast<double>(report.latency_ns.at(share)) / 1e3, 10); };
+    const double max = rounded(static_cast<double>(report.latency_ns.max()) / 1e3, 10);
+    if (line.json()) {
+        const nlohmann::ordered_json json{{"events", report.events},
+                                          {"seconds", rounded(report.seconds, 1e6)},
+                                          {"events_per_second", rounded(events_per_second, 10)},
+                                          {"bytes_per_second", rounded(bytes_per_second, 10)},
+                                          {"latency_us",
+                                           {{"p50", micros(0.5)},
+                                            {"p95", micros(0.95)},
+                                            {"p99", micros(0.99)},
+                                            {"p999", micros(0.999)},
+                                            {"max", max}}}};
+        return print_line(line, json.dump()) ? kDone : kFailed;
+    }
+    const std::string text = format_table({{"events", with_commas(report.events)},
+                                           {"seconds", fixed(report.seconds, 3)},
+                                           {"events/s", with_commas(static_cast<std::uint64_t>(events_per_second))},
+                                           {"MB/s", fixed(bytes_per_second / 1e6, 2)},
+                                           {"latency p50", fixed(micros(0.5), 1) + " us"},
+                                           {"latency p95", fixed(micros(0.95), 1) + " us"},
+                                           {"latency p99", fixed(micros(0.99), 1) + " us"},
+                                           {"latency p99.9", fixed(micros(0.999), 1) + " us"},
+                                           {"latency max", fixed(max, 1) + " us"}});
+    return print_line(line, text) ? kDone : kFailed;
+}
+
+}  // namespace millrace::cli

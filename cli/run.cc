@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// From arguments to an action: commands that do not exist and options that nobody knows are found
+// here, with a hint at what was probably meant.
+#include <algorithm>
+#include <cstdlib>
+#include <iostream>
+#include <numeric>
+#include <optional>
+
+#include <CLI/CLI.hpp>
+
+#include "cli/command.h"
+#include "cli/machine.h"
+#include "cli/version.h"
+
+namespace millrace::cli {
+namespace {
+
+constexpr std::size_t kHintDistanceMax = 2;
+
+std::size_t edit_distance(std::string_view a, std::string_view b) {
+    std::vector<std::size_t> row(b.size() + 1);
+    std::iota(row.begin(), row.end(), std::size_t{0});
+    for (std::size_t i = 1; i <= a.size(); ++i) {
+        std::size_t diagonal = std::exchange(row[0], i);
+        for (std::size_t j = 1; j <= b.size(); ++j) {
+            const std::size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+            diagonal = row[j];
+            row[j] = std::min({replaced, row[j] + 1, row[j - 1] + 1});
+        }
+    }
+    return row[b.size()];
+}
+
+// " Did you mean 'x'?", or nothing.
+std::string hint_for(const std::string& word, const std::vector<std::string>& known) {
+    std::string best;
+    std::size_t best_distance = kHintDistanceMax + 1;
+    for (const std::string& candidate : known) {
+        const std::size_t distance = candidate.starts_with(word) && word.size() > 2 ? 1 : edit_distance(word, candidate);
+        if (distance < best_distance && distance < candidate.size()) {
+            best = candidate;
+            best_distance = distance;
+        }
+    }
+    return best.empty() ? std::string{} : " Did you mean '" + best + "'?";
+}
+
+std::vector<std::string> command_names(const CLI::App& app) {
+    std::vector<std::string> names;
+    for (const CLI::App* sub : app.get_subcommands([](const CLI::App*) { return true; })) names.push_back(sub->get_name());
+    return names;
+}
+
+std::vector<std::string> option_names(const CLI::App& app) {
+    std::vector<std::string> names;
+    for (const CLI::Option* option : app.get_options()) {
+        for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+    }
+    return names;
+}
+
+std::string join(const std::vector<std::string>& words) {
+    std::string text;
+    for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
+    return text;
+}
+
+// Walks the command words, as far as they are words. `command` gets those that exist.
+std::optional<std::string> check_command_words(const CLI::App& root, const std::vector<std::string>& arguments,
+                                               std::string& command) {
+    const CLI::App* app = &root;
+    for (const std::string& word : arguments) {
+        const std::vector<std::string> known = command_names(*app);
+        if (known.empty()) return std::nullopt;
+        if (word.starts_with('-')) {
+            const std::vector<std::string> options = option_names(*app);
+            if (word == "-h" || std::ranges::find(options, word) != options.end()) return std::nullopt;
+            return "unknown option '" + word + "'; options follow the command." + hint_for(word, options);
+        }
+        if (std::ranges::find(known, word) == known.end()) {
+            return "unknown command '" + word + "'." + hint_for(word, known) + " Commands: " + join(known) + ".";
+        }
+        command += (command.empty() ? "" : " ") + word;
+        app = app->get_subcommand(word);
+    }
+    const std::vector<std::string> known = command_names(*app);
+    if (known.empty()) return std::nullopt;
+    return "a command is missing. Commands: " + join(known) + ".";
+}
+
+const CLI::App& chosen(const CLI::App& root) {
+    const CLI::App* app = &root;
+    while (!app->get_subcommands().empty()) app = app->get_subcommands().back();
+    return *app;
+}
+
+int complain(const std::string& command, const std::string& sentence) {
+    const std::string words = command.empty() ? "millrace" : "millrace " + command;
+    std::cerr << words << ": " << sentence << "\nSee '" << words << " --help'." << std::endl;
+    return kUsage;
+}
+
+}  // namespace
+
+int run(const std::vector<std::string>& given) {
+    ignore_broken_pipes();
+
+    // "millrace help stream scale" is "millrace stream scale --help".
+    std::vector<std::string> arguments = given;
+    if (!arguments.empty() && arguments.front() == "help") {
+        std::rotate(arguments.begin(), arguments.begin() + 1, arguments.end());
+        arguments.back() = "--help";
+    }
+
+    CLI::App app{"Millrace: a durable, elastic stream store.", "millrace"};
+    CommandLine line;
+    // Not CLI11's own environment handling: that looks at the options of all commands, which share
+    // this variable, and would overrule what was given to the one command that runs.
+    if (const char* controller = std::getenv("MILLRACE_CONTROLLER"); controller != nullptr && *controller != '\0') {
+        line.controller = controller;
+    }
+    app.set_help_flag("-h,--help", "Print this help and exit");
+    app.set_version_flag("--version", std::string{"millrace "} + kVersion);
+    app.footer("Begin with 'millrace standalone --data-dir DIR'; every command has a --help with examples.\n"
+               "Exit codes: 0 done, 1 refused or failed, 2 wrong usage.");
+    app.require_subcommand(1);
+    add_standalone_command(app, line);
+    add_scope_commands(app, line);
+    add_stream_commands(app, line);
+    add_write_command(app, line);
+    add_read_command(app, line);
+    add_bench_commands(app, line);
+    CLI::App* version = app.add_subcommand("version", "Print the version");
+    version->callback([&line] {
+        line.action = [&line] { return print_line(line, std::string{"millrace "} + kVersion) ? kDone : kFailed; };
+    });
+
+    if (auto problem = check_command_words(app, arguments, line.command)) return complain(line.command, *problem);
+    try {
+        std::vector<std::string> reversed{arguments.rbegin(), arguments.rend()};
+        app.parse(reversed);
+    } catch (const CLI::Success& success) {
+        // Help or version, asked for.
+        return app.exit(success) == 0 ? kDone : kFailed;
+    } catch (const CLI::ParseError& error) {
+        const std::vector<std::string> extras = chosen(app).remaining();
+        const auto option = std::ranges::find_if(extras, [](const std::string& e) { return e.starts_with('-'); });
+        if (option != extras.end()) {
+            const std::string name = option->substr(0, option->find('='));
+            return complain(line.command, "unknown option '" + name + "'." + hint_for(name, option_names(chosen(app))));
+        }
+        if (!extras.empty()) {
+            return complain(line.command, "'" + extras.front() + "' is one argument too many.");
+        }
+        std::string sentence = error.what();
+        if (!sentence.empty() && sentence.back() != '.') sentence += '.';
+        return complain(line.command, sentence);
+    }
+    return line.action();
+}
+
+}  // namespace millrace::cli

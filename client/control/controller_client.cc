@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Controller calls: protobuf in and out, statuses to errors, retries. The only file of the client
+// that includes protobuf's headers.
+#include "client/control/controller_client.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "client/segment/retry.h"
+#include "proto/controller/controller.pb.h"
+#include "proto/controller/methods.h"
+
+namespace millrace::client {
+
+namespace {
+
+namespace pb = io::pravega::controller::stream::api::grpc::v1;
+
+// Errors other than "cannot be reached" are not worth more.
+constexpr int kAttemptsMax = 10;
+constexpr std::size_t kNamesMax = 10'000'000;
+
+pb::StreamInfo info_of(const StreamName& stream) {
+    pb::StreamInfo info;
+    info.set_scope(stream.scope);
+    info.set_stream(stream.stream);
+    info.set_accessoperation(pb::StreamInfo::NONE);
+    return info;
+}
+
+pb::SegmentId id_of(const StreamName& stream, SegmentId segment) {
+    pb::SegmentId id;
+    *id.mutable_streaminfo() = info_of(stream);
+    id.set_segmentid(segment.value);
+    return id;
+}
+
+SegmentRange range_of(const pb::SegmentRange& range) {
+    return {SegmentId{range.segmentid().segmentid()}, KeyRange{range.minkey(), range.maxkey()}};
+}
+
+Error no_such_scope(const std::string& scope) {
+    return Error{ErrorCode::kNotFound, "scope " + scope + " does not exist"};
+}
+Error no_such_stream(const StreamName& stream) {
+    return Error{ErrorCode::kNotFound, "stream " + stream.to_string() + " does not exist"};
+}
+Error refused(std::string_view what, int status) {
+    return Error{ErrorCode::kInternal, "the controller failed to " + std::string{what} + " (status " +
+                                           std::to_string(status) + "); try again"};
+}
+
+}  // namespace
+
+ControllerClient::ControllerClient(Runtime runtime, std::unique_ptr<rpc::Channel> channel, Endpoint address,
+                                   std::chrono::nanoseconds connect_timeout)
+    : runtime_{runtime},
+      channel_{std::move(channel)},
+      address_{address.to_string()},
+      connect_timeout_{connect_timeout} {}
+
+Patience ControllerClient::briefly() const {
+    return {std::min<std::chrono::nanoseconds>(connect_timeout_, std::chrono::milliseconds{200}),
+            std::min<std::chrono::nanoseconds>(connect_timeout_, std::chrono::seconds{5})};
+}
+
+Task<Result<std::string>> ControllerClient::invoke(std::string_view name, std::string body, Patience patience) {
+    const MonotonicTime end = runtime_.clock.now() + patience.tries;
+    const Deadline reply_by{end + patience.reply};
+    const std::string method = proto::controller_method(name);
+    Backoff backoff;
+    for (int attempt = 1;; ++attempt) {
+        auto reply = co_await channel_->call(method, body, reply_by);
+        if (reply || !may_pass(reply.error()) || reply.error().is(ErrorCode::kCancelled)) co_return reply;
+        const bool unreachable = reply.error().is(ErrorCode::kUnavailable);
+        const auto pause = backoff.next();
+        const bool late = runtime_.clock.now() + pause >= end;
+        if (late || (!unreachable && attempt >= kAttemptsMax)) {
+            const Fate fate = reply.error().fate();
+            if (unreachable || (reply.error().is(ErrorCode::kTimedOut) && reply_by.passed(runtime_.clock))) {
+                co_return Error{ErrorCode::kUnavailable,
+                                "controller " + address_ + " could not be reached for " +
+                                    spell_duration(patience.tries + (unreachable ? std::chrono::nanoseconds{0} : patience.reply)) +
+                                    ": " + reply.error().detail(),
+                                fate};
+            }
+            co_return std::move(reply).error().while_doing("controller " + address_);
+        }
+        co_await sleep_for(runtime_.clock, pause);
+    }
+}
+
+template <class Reply, class Ask>
+Task<Result<Reply>> ControllerClient::ask(std::string_view name, Ask request, Patience patience) {
+    auto body = co_await invoke(name, request.SerializeAsString(), patience);
+    if (!body) co_return std::move(body).error();
+    Reply reply;
+    if (!reply.ParseFromString(*body)) {
+        co_return Error{ErrorCode::kBadRequest,
+                        "controller " + address_ + " answered " + std::string{name} + " with bytes that are no reply",
+                        Fate::kUnknown};
+    }
+    co_return reply;
+}
+
+template <class Reply, class Ask>
+Task<Result<Reply>> ControllerClient::ask_about(StreamName stream, std::string_view name, Ask request,
+                                                Patience patience) {
+    auto reply = co_await ask<Reply>(name, std::move(request), patience);
+    if (!reply && reply.error().is(ErrorCode::kNotFound)) co_return no_such_stream(stream);
+    co_return reply;
+}
+
+Task<Result<bool>> ControllerClient::create_scope(std::string scope) {
+    pb::ScopeInfo request;
+    request.set_scope(scope);
+    MR_CO_TRY(auto reply, co_await ask<pb::CreateScopeStatus>("createScope", std::move(request), for_workflow()));
+    switch (reply.status()) {
+        case pb::CreateScopeStatus::SUCCESS: co_return true;
+        case pb::CreateScopeStatus::SCOPE_EXISTS: co_return false;
+        case pb::CreateScopeStatus::INVALID_SCOPE_NAME:
+            co_return Error{ErrorCode::kInvalidArgument, "'" + scope + "' is not a legal scope name"};
+        default: co_return refused("create scope " + scope, reply.status());
+    }
+}
+
+Task<Result<std::vector<std::string>>> ControllerClient::list_scopes() {
+    std::vector<std::string> names;
+    std::string token;
+    while (names.size() < kNamesMax) {
+        pb::ScopesRequest request;
+        request.mutable_continuationtoken()->set_token(token);
+        MR_CO_TRY(auto page, co_await ask<pb::ScopesResponse>("listScopes", std::move(request), normally()));
+        if (page.scopes().empty()) break;
+        names.insert(names.end(), page.scopes().begin(), page.scopes().end());
+        token = page.continuationtoken().token();
+    }
+    co_return names;
+}
+
+Task<Result<bool>> ControllerClient::create_stream(StreamName stream, std::int32_t min_segments) {
+    pb::StreamConfig request;
+    *request.mutable_streaminfo() = info_of(stream);
+    request.mutable_scalingpolicy()->set_scaletype(pb::ScalingPolicy::FIXED_NUM_SEGMENTS);
+    request.mutable_scalingpolicy()->set_minnumsegments(min_segments);
+    MR_CO_TRY(auto reply, co_await ask<pb::CreateStreamStatus>("createStream", std::move(request), for_workflow()));
+    switch (reply.status()) {
+        case pb::CreateStreamStatus::SUCCESS: co_return true;
+        case pb::CreateStreamStatus::STREAM_EXISTS: co_return false;
+        case pb::CreateStreamStatus::SCOPE_NOT_FOUND: co_return no_such_scope(stream.scope);
+        case pb::CreateStreamStatus::INVALID_STREAM_NAME:
+            co_return Error{ErrorCode::kInvalidArgument, "'" + stream.stream + "' is not a legal stream name"};
+        default: co_return refused("create stream " + stream.to_string(), reply.status());
+    }
+}
+
+Task<Result<std::vector<std::string>>> ControllerClient::list_streams(std::string scope) {
+    std::vector<std::string> names;
+    std::string token;
+    while (names.size() < kNamesMax) {
+        pb::StreamsInScopeRequest request;
+        request.mutable_scope()->set_scope(scope);
+        request.mutable_continuationtoken()->set_token(token);
+        auto page = co_await ask<pb::StreamsInScopeResponse>("listStreamsInScope", std::move(request), normally());
+        if (!page) {
+            if (page.error().is(ErrorCode::kNotFound)) co_return no_such_scope(scope);
+            co_return std::move(page).error();
+        }
+        if (page->status() == pb::StreamsInScopeResponse::SCOPE_NOT_FOUND) co_return no_such_scope(scope);
+        if (page->status() != pb::StreamsInScopeResponse::SUCCESS) {
+            co_return refused("list the streams of " + scope, page->status());
+        }
+        if (page->streams().empty()) break;
+        for (const pb::StreamInfo& stream : page->streams()) names.push_back(stream.stream());
+        token = page->continuationtoken().token();
+    }
+    co_return names;
+}
+
+Task<Result<std::int32_t>> ControllerClient::min_segments(StreamName stream) {
+    MR_CO_TRY(auto reply,
+              co_await ask_about<pb::StreamConfig>(stream, "getStreamConfiguration", info_of(stream), normally()));
+    co_return reply.scalingpolicy().minnumsegments();
+}
+
+Task<Result<void>> ControllerClient::seal(StreamName stream) {
+    MR_CO_TRY(auto reply,
+              co_await ask_about<pb::UpdateStreamStatus>(stream, "sealStream", info_of(stream), for_workflow()));
+    switch (reply.status()) {
+        case pb::UpdateStreamStatus::SUCCESS:
+        case pb::UpdateStreamStatus::STREAM_SEALED: co_return ok();
+        case pb::UpdateStreamStatus::STREAM_NOT_FOUND:
+        case pb::UpdateStreamStatus::SCOPE_NOT_FOUND: co_return no_such_stream(stream);
+        default: co_return refused("seal stream " + stream.to_string(), reply.status());
+    }
+}
+
+Task<Result<void>> ControllerClient::remove(StreamName stream) {
+    MR_CO_TRY(auto reply,
+              co_await ask_about<pb::DeleteStreamStatus>(stream, "deleteStream", info_of(stream), for_workflow()));
+    switch (reply.status()) {
+        case pb::DeleteStreamStatus::SUCCESS: co_return ok();
+        case pb::DeleteStreamStatus::STREAM_NOT_FOUND: co_return no_such_stream(stream);
+        case pb::DeleteStreamStatus::STREAM_NOT_SEALED:
+            co_return Error{ErrorCode::kFailedPrecondition,
+                            "stream " + stream.to_string() + " is not sealed; seal it before deleting it"};
+        default: co_return refused("delete stream " + stream.to_string(), reply.status());
+    }
+}
+
+Task<Result<StreamEpoch>> ControllerClient::start_scale(StreamName stream, std::vector<SegmentId> sealed,
+                                                        std::vector<KeyRange> ranges) {
+    pb::ScaleRequest request;
+    *request.mutable_streaminfo() = info_of(stream);
+    for (const SegmentId segment : sealed) request.add_sealedsegments(segment.value);
+    for (const KeyRange& range : ranges) {
+        auto* entry = request.add_newkeyranges();
+        entry->set_start(range.low);
+        entry->set_end(range.high);
+    }
+    request.set_scaletimestamp(runtime_.clock.wall_now().time_since_epoch().count());
+    MR_CO_TRY(auto reply, co_await ask_about<pb::ScaleResponse>(stream, "scale", std::move(request), for_workflow()));
+    switch (reply.status()) {
+        case pb::ScaleResponse::STARTED: co_return StreamEpoch{reply.epoch()};
+        case pb::ScaleResponse::PRECONDITION_FAILED:
+            co_return Error{ErrorCode::kFailedPrecondition,
+                            "stream " + stream.to_string() +
+                                " cannot be scaled so: a segment is no longer current, or fewer segments than the "
+                                "stream's minimum would be left"};
+        default:
+            co_return Error{ErrorCode::kFailedPrecondition,
+                            "the controller refused to scale stream " + stream.to_string() +
+                                ": another scale is under way, the stream is being sealed, or the ranges do not fit"};
+    }
+}
+
+Task<Result<bool>> ControllerClient::scale_done(StreamName stream, StreamEpoch epoch) {
+    pb::ScaleStatusRequest request;
+    *request.mutable_streaminfo() = info_of(stream);
+    request.set_epoch(epoch.number());
+    MR_CO_TRY(auto reply,
+              co_await ask_about<pb::ScaleStatusResponse>(stream, "checkScale", std::move(request), normally()));
+    switch (reply.status()) {
+        case pb::ScaleStatusResponse::IN_PROGRESS: co_return false;
+        case pb::ScaleStatusResponse::SUCCESS: co_return true;
+        default:
+            co_return Error{ErrorCode::kInternal,
+                            "the controller cannot say whether stream " + stream.to_string() + " has left epoch " +
+                                to_string(epoch),
+                            Fate::kUnknown};
+    }
+}
+
+Task<Result<std::vector<SegmentRange>>> ControllerClient::current_segments(StreamName stream, Patience patience) {
+    MR_CO_TRY(auto reply,
+              co_await ask_about<pb::SegmentRanges>(stream, "getCurrentSegments", info_of(stream), patience));
+    std::vector<SegmentRange> segments;
+    for (const pb::SegmentRange& range : reply.segmentranges()) segments.push_back(range_of(range));
+    std::sort(segments.begin(), segments.end(),
+              [](const SegmentRange& a, const SegmentRange& b) { return a.range < b.range; });
+    double end = 0.0;
+    for (const SegmentRange& segment : segments) {
+        if (segment.range.low != end || !(segment.range.high > segment.range.low)) break;
+        end = segment.range.high;
+    }
+    if (!segments.empty() && (end != 1.0 || segments.back().range.high != 1.0)) {
+        co_return Error{ErrorCode::kInternal,
+                        "the segments that controller " + address_ + " names for stream " + stream.to_string() +
+                            " do not cover the key space without gaps"};
+    }
+    co_return segments;
+}
+
+Task<Result<std::map<SegmentId, std::int64_t>>> ControllerClient::head(StreamName stream) {
+    pb::GetSegmentsRequest request;
+    *request.mutable_streaminfo() = info_of(stream);
+    MR_CO_TRY(auto reply, co_await ask_about<pb::SegmentsAtTime>(stream, "getSegments", std::move(request), normally()));
+    std::map<SegmentId, std::int64_t> offsets;
+    for (const auto& location : reply.segments()) {
+        // Negative: found again as a successor when its predecessors have been read.
+        if (location.offset() >= 0) offsets.emplace(SegmentId{location.segmentid().segmentid()}, location.offset());
+    }
+    co_return offsets;
+}
+
+Task<Result<std::vector<Successor>>> ControllerClient::successors(StreamName stream, SegmentId segment,
+                                                                  Patience patience) {
+    MR_CO_TRY(auto reply, co_await ask_about<pb::SuccessorResponse>(stream, "getSegmentsImmediatelyFollowing",
+                                                                    id_of(stream, segment), patience));
+    std::vector<Successor> successors;
+    for (const auto& entry : reply.segments()) {
+        Successor successor{range_of(entry.segment()), {}};
+        for (const std::int64_t id : entry.value()) successor.predecessors.push_back(SegmentId{id});
+        if (successor.segment.id <= segment) {
+            co_return Error{ErrorCode::kInternal, "controller " + address_ + " names " +
+                                                      segment_name(stream, successor.segment.id) + " as successor of " +
+                                                      segment_name(stream, segment) + ", which is not older"};
+        }
+        successors.push_back(std::move(successor));
+    }
+    std::sort(successors.begin(), successors.end(), [](const Successor& a, const Successor& b) {
+        return a.segment.range < b.segment.range;
+    });
+    co_return successors;
+}
+
+Task<Result<Endpoint>> ControllerClient::segment_endpoint(StreamName stream, SegmentId segment, Patience patience) {
+    MR_CO_TRY(auto reply, co_await ask_about<pb::NodeUri>(stream, "getURI", id_of(stream, segment), patience));
+    if (reply.endpoint().empty() || reply.port() <= 0 || reply.port() > 65535) {
+        co_return Error{ErrorCode::kUnavailable, "controller " + address_ + " knows no segment store for " +
+                                                     segment_name(stream, segment)};
+    }
+    co_return Endpoint{reply.endpoint(), static_cast<std::uint16_t>(reply.port())};
+}
+
+}  // namespace millrace::client

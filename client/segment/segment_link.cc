@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Hello, keep-alive and decoding. A segment store answers every keep-alive, so silence means that it
+// is gone: a connection whose other machine vanished would otherwise hang for many minutes.
+#include "client/segment/segment_link.h"
+
+#include <utility>
+
+namespace millrace::client {
+
+namespace {
+
+constexpr std::chrono::seconds kTick{10};
+// A store that brakes a client still answers at least every few seconds.
+constexpr int kSilentTicksMax = 6;
+// An event of 8 MiB behind a full window of appends must fit without ending the connection.
+constexpr std::size_t kSendQueueBytes = 32 * 1024 * 1024;
+
+}  // namespace
+
+Task<Result<std::unique_ptr<SegmentLink>>> SegmentLink::open(Runtime runtime, Endpoint endpoint, Deadline deadline) {
+    MR_CO_TRY(auto stream, co_await runtime.network.connect(std::move(endpoint), deadline));
+    auto link = std::make_unique<SegmentLink>(runtime, std::move(stream));
+    link->send(wire::Hello{});
+    co_return link;
+}
+
+SegmentLink::SegmentLink(Runtime runtime, std::unique_ptr<ByteStream> stream)
+    : runtime_{runtime},
+      connection_{runtime, std::move(stream), transport::ConnectionOptions{.send_queue_bytes = kSendQueueBytes}} {
+    schedule_tick();
+}
+
+SegmentLink::~SegmentLink() { runtime_.clock.cancel(timer_); }
+
+void SegmentLink::schedule_tick() {
+    timer_ = runtime_.clock.schedule(runtime_.clock.now() + kTick, runtime_.executor, [this] { tick(); });
+}
+
+void SegmentLink::tick() {
+    if (closing_) return;
+    silent_ticks_ = heard_ ? 0 : silent_ticks_ + 1;
+    if (silent_ticks_ >= kSilentTicksMax) {
+        shut(Error{ErrorCode::kUnavailable, "segment store " + peer() + " has been silent for a minute",
+                   Fate::kUnknown});
+        return;
+    }
+    if (!heard_) send(wire::KeepAlive{});
+    heard_ = false;
+    schedule_tick();
+}
+
+Task<Result<std::vector<wire::Message>>> SegmentLink::receive() {
+    std::vector<wire::Message> messages;
+    while (messages.empty()) {
+        MR_CO_TRY(auto frames, co_await connection_.receive());
+        heard_ = true;
+        messages.reserve(frames.size());
+        for (const wire::Frame& frame : frames) {
+            MR_CO_TRY(auto message, wire::decode(frame));
+            if (const auto* hello = std::get_if<wire::Hello>(&message)) {
+                const wire::Hello ours;
+                if (hello->low_version > ours.high_version || hello->high_version < ours.low_version) {
+                    co_return Error{ErrorCode::kUnsupported,
+                                    "segment store " + peer() + " speaks versions " + std::to_string(hello->low_version) +
+                                        " to " + std::to_string(hello->high_version) + " of the protocol, this client " +
+                                        std::to_string(ours.low_version) + " to " + std::to_string(ours.high_version)};
+                }
+            } else if (!std::holds_alternative<wire::KeepAlive>(message)) {
+                messages.push_back(std::move(message));
+            }
+        }
+    }
+    co_return messages;
+}
+
+void SegmentLink::send(const wire::Message& message) {
+    ByteBuffer frame;
+    wire::encode(message, frame);
+    connection_.send(std::move(frame));
+}
+
+void SegmentLink::send(Bytes frames) { connection_.send(std::move(frames)); }
+
+void SegmentLink::shut(Error reason) { connection_.shut(std::move(reason)); }
+
+Task<void> SegmentLink::close() {
+    closing_ = true;
+    runtime_.clock.cancel(timer_);
+    co_await connection_.close();
+}
+
+const std::string& SegmentLink::peer() const { return connection_.peer(); }
+
+}  // namespace millrace::client

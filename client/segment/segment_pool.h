@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// One shared connection for each segment store, and the locations of segments.
+// Thread rule: executor-confined. Lifetime: close() must have completed before destruction.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "client/control/controller_client.h"
+#include "client/segment/request_connection.h"
+#include "common/model/segment_name.h"
+
+namespace millrace::client {
+
+// Which segment store has a segment, as last heard from the controller.
+class Locations {
+public:
+    explicit Locations(ControllerClient& controller) : controller_{controller} {}
+
+    // `refresh`: what is known proved wrong, so the controller is asked; when it cannot be reached
+    // the old answer is as good as any (a store that restarts comes back where it was).
+    Task<Result<Endpoint>> find(StreamName stream, SegmentId segment, bool refresh);
+
+private:
+    ControllerClient& controller_;
+    std::map<std::string, Endpoint> known_;  // by segment name; bounded, see the .cc
+    // A reader of thousands of segments asks for all of them at once: so many at a time.
+    static constexpr std::size_t kAskingMax = 64;
+    std::size_t asking_ = 0;
+    Signal asked_;
+};
+
+class SegmentPool {
+public:
+    SegmentPool(Runtime runtime, Locations& locations) : runtime_{runtime}, locations_{locations} {}
+
+    // One attempt: finds the store of the segment, connects when needed (by `connect_by`), sends the
+    // request that `make` builds with the id given to it, waits for the reply (until `reply_by`).
+    // WrongHost comes back as kWrongHost, which like every connection error makes the next call look
+    // the segment up anew.
+    Task<Result<wire::Message>> call(StreamName stream, SegmentId segment,
+                                     std::function<wire::Message(wire::RequestId)> make, Deadline connect_by,
+                                     Deadline reply_by);
+
+    // Ends all calls.
+    Task<void> close();
+
+private:
+    struct Store {
+        std::shared_ptr<RequestConnection> connection;
+        bool connecting = false;
+        Signal connected;
+    };
+
+    Task<Result<std::shared_ptr<RequestConnection>>> connection_to(Endpoint endpoint, Deadline deadline);
+
+    Runtime runtime_;
+    Locations& locations_;
+    std::map<std::string, std::unique_ptr<Store>> stores_;  // by address
+    std::set<std::string> suspect_;                         // segments whose location failed last time
+    wire::RequestId last_id_ = 0;
+    Gate gate_;
+};
+
+}  // namespace millrace::client

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The public face of WriterCore: blocking calls from any thread.
+#include "client/writer/event_writer.h"
+
+#include <utility>
+
+#include "common/model/routing_hash.h"
+
+namespace millrace::client {
+
+namespace {
+
+class EventWriterFace final : public EventWriter {
+public:
+    EventWriterFace(ClientCore& client, std::shared_ptr<WriterCore> core) : client_{client}, core_{std::move(core)} {}
+
+    ~EventWriterFace() override { stop(); }
+
+    Result<void> write(std::string_view routing_key, std::string_view payload, Acknowledged acknowledged) override {
+        return core_->write(routing_position(routing_key), payload, std::move(acknowledged));
+    }
+
+    Result<void> write_unkeyed(std::string_view payload, Acknowledged acknowledged) override {
+        return core_->write(std::nullopt, payload, std::move(acknowledged));
+    }
+
+    Result<void> flush() override {
+        MR_TRY_VOID(not_at_home("flush"));
+        Staging& staging = core_->staging();
+        return staging.wait_flushed(staging.begin_flush());
+    }
+
+    Result<void> close() override {
+        MR_TRY_VOID(not_at_home("close"));
+        Staging& staging = core_->staging();
+        // Writes are refused first: what is accepted is flushed.
+        staging.refuse(Error{ErrorCode::kClosed, "the writer is closed"});
+        auto flushed = staging.wait_flushed(staging.begin_flush());
+        stop();
+        if (!flushed && !flushed.error().is(ErrorCode::kClosed)) return flushed;
+        return ok();
+    }
+
+    Stats stats() const override { return core_->stats(); }
+
+private:
+    Result<void> not_at_home(std::string_view call) const {
+        if (!client_.home.is_here()) return ok();
+        return Error{ErrorCode::kFailedPrecondition,
+                     std::string{call} + "() called from a callback would wait for itself"};
+    }
+
+    void stop() {
+        if (client_.home.is_here()) {
+            // Destroyed in a callback: the rest happens behind it.
+            client_.gate.spawn(client_.runtime.executor, [core = core_]() -> Task<void> { co_await core->stop(); });
+            return;
+        }
+        (void)block_on<bool>(client_.home, [core = core_]() -> Task<Result<bool>> {
+            co_await core->stop();
+            co_return true;
+        });
+    }
+
+    ClientCore& client_;
+    const std::shared_ptr<WriterCore> core_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<EventWriter>> make_event_writer(ClientCore& client, StreamName stream, WriterOptions options) {
+    MR_TRY(auto core, block_on<std::shared_ptr<WriterCore>>(
+                          client.home, [&client, stream, options]() -> Task<Result<std::shared_ptr<WriterCore>>> {
+                              co_return co_await WriterCore::open(client, stream, options);
+                          }));
+    return std::unique_ptr<EventWriter>{std::make_unique<EventWriterFace>(client, std::move(core))};
+}
+
+}  // namespace millrace::client

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A segment store in memory, for the controller's tests. Thread rule: one executor.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+
+#include "common/runtime/executor.h"
+#include "common/runtime/signal.h"
+#include "controller/segments/segments.h"
+
+namespace millrace::controller::segments {
+
+class FakeSegments final : public Segments {
+public:
+    struct Segment {
+        CreateOptions options;
+        bool sealed = false;
+    };
+    enum class Outcome : std::uint8_t { kNormal, kLost, kDoneUnheard };
+
+    // By name; deleted ones are gone.
+    std::map<std::string, Segment> segments;
+    std::uint64_t calls = 0;
+
+    // Asked before every call, with "create <name>" and so on. Default: normal.
+    std::function<Outcome(const std::string& what)> fate;
+    // Called after every change, when it is visible.
+    std::function<void(const std::string& what)> changed;
+    // From now on every call fails like a refused connection.
+    bool cut_off = false;
+    // While set, calls wait (until released or cut off).
+    bool hold = false;
+    Signal released;
+
+    Task<Result<void>> create(std::string segment, CreateOptions options, Deadline) override {
+        return act("create " + segment, [this, segment, options] {
+            segments.try_emplace(segment, Segment{options, false});
+            return ok();
+        });
+    }
+    Task<Result<void>> seal(std::string segment, Deadline) override {
+        return act("seal " + segment, [this, segment]() -> Result<void> {
+            const auto found = segments.find(segment);
+            if (found == segments.end()) return Error{ErrorCode::kNotFound, "no segment " + segment};
+            found->second.sealed = true;
+            return ok();
+        });
+    }
+    Task<Result<void>> remove(std::string segment, Deadline) override {
+        return act("remove " + segment, [this, segment] {
+            segments.erase(segment);
+            return ok();
+        });
+    }
+
+private:
+    Task<Result<void>> act(std::string what, std::function<Result<void>()> change) {
+        co_await yield();
+        while (hold && !cut_off) co_await released.wait();
+        const Error lost{ErrorCode::kUnavailable, "the segment store is cut off", Fate::kUnknown};
+        if (cut_off) co_return lost;
+        ++calls;
+        const Outcome outcome = fate ? fate(what) : Outcome::kNormal;
+        if (outcome == Outcome::kLost) co_return lost;
+        Result<void> result = change();
+        if (changed) changed(what);
+        if (outcome == Outcome::kDoneUnheard) co_return lost;
+        co_return result;
+    }
+};
+
+}  // namespace millrace::controller::segments

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Scopes, lists, and what is known without looking anything up.
+#include "controller/service/service.h"
+
+#include "common/telemetry/log.h"
+
+namespace millrace::controller::service {
+
+namespace {
+
+// How often a write of unknown fate is looked at again before the caller is told.
+constexpr int kScopeAttempts = 8;
+
+}  // namespace
+
+Task<Result<pb::ServerResponse>> Service::get_controller_server_list(pb::ServerRequest) {
+    pb::ServerResponse response;
+    pb::NodeUri& node = *response.add_nodeuri();
+    node.set_endpoint(places_.controller.host);
+    node.set_port(places_.controller.port);
+    co_return response;
+}
+
+Task<Result<pb::DelegationToken>> Service::get_delegation_token(pb::StreamInfo) {
+    co_return pb::DelegationToken{};  // empty: nobody checks
+}
+
+Task<Result<pb::CreateScopeStatus>> Service::create_scope(pb::ScopeInfo request) {
+    pb::CreateScopeStatus reply;
+    if (!check_internal_name("scope", request.scope())) {
+        reply.set_status(pb::CreateScopeStatus::INVALID_SCOPE_NAME);
+        co_return reply;
+    }
+    records::ScopeRecord record;
+    record.set_created_ms(now_ms());
+    record.set_nonce(runtime_.random.next());
+    std::optional<Error> last;
+    for (int attempt = 0; attempt < kScopeAttempts; ++attempt) {
+        const Result<void> created = co_await store_.create_scope(request.scope(), record);
+        if (created) {
+            MR_LOG_INFO("scope created", {"scope", request.scope()});
+            reply.set_status(pb::CreateScopeStatus::SUCCESS);
+            co_return reply;
+        }
+        if (created.error().is(ErrorCode::kAlreadyExists)) {
+            const Result<records::ScopeRecord> stored = co_await store_.scope(request.scope());
+            const bool ours = stored && stored->nonce() == record.nonce();
+            reply.set_status(ours ? pb::CreateScopeStatus::SUCCESS : pb::CreateScopeStatus::SCOPE_EXISTS);
+            co_return reply;
+        }
+        if (created.error().fate() != Fate::kUnknown) co_return created.error();
+        last = created.error();
+    }
+    co_return std::move(*last);
+}
+
+Task<Result<pb::DeleteScopeStatus>> Service::delete_scope(pb::ScopeInfo request) {
+    pb::DeleteScopeStatus reply;
+    if (!check_internal_name("scope", request.scope())) {
+        reply.set_status(pb::DeleteScopeStatus::SCOPE_NOT_FOUND);
+        co_return reply;
+    }
+    bool perhaps_ours = false;
+    std::optional<Error> last;
+    for (int attempt = 0; attempt < kScopeAttempts; ++attempt) {
+        const Result<void> deleted = co_await store_.delete_scope(request.scope());
+        if (deleted || (perhaps_ours && deleted.error().is(ErrorCode::kNotFound))) {
+            MR_LOG_INFO("scope deleted", {"scope", request.scope()});
+            reply.set_status(pb::DeleteScopeStatus::SUCCESS);
+            co_return reply;
+        }
+        if (deleted.error().is(ErrorCode::kNotFound)) {
+            reply.set_status(pb::DeleteScopeStatus::SCOPE_NOT_FOUND);
+            co_return reply;
+        }
+        if (deleted.error().is(ErrorCode::kFailedPrecondition)) {
+            reply.set_status(pb::DeleteScopeStatus::SCOPE_NOT_EMPTY);
+            co_return reply;
+        }
+        if (deleted.error().fate() != Fate::kUnknown) co_return deleted.error();
+        perhaps_ours = true;
+        last = deleted.error();
+    }
+    co_return std::move(*last);
+}
+
+Task<Result<pb::ExistsResponse>> Service::check_scope_exists(pb::ScopeInfo request) {
+    pb::ExistsResponse reply;
+    if (!check_internal_name("scope", request.scope())) co_return reply;
+    const Result<records::ScopeRecord> scope = co_await store_.scope(request.scope());
+    if (!scope && !scope.error().is(ErrorCode::kNotFound)) co_return scope.error();
+    reply.set_exists(scope.ok());
+    co_return reply;
+}
+
+Task<Result<pb::ScopesResponse>> Service::list_scopes(pb::ScopesRequest request) {
+    MR_CO_TRY(const store::Page page, co_await store_.list_scopes(request.continuationtoken().token()));
+    pb::ScopesResponse reply;
+    for (const std::string& name : page.names) reply.add_scopes(name);
+    reply.mutable_continuationtoken()->set_token(page.token);  // also behind the end
+    co_return reply;
+}
+
+Task<Result<pb::StreamsInScopeResponse>> Service::list_streams_in_scope(pb::StreamsInScopeRequest request) {
+    const std::string& scope = request.scope().scope();
+    pb::StreamsInScopeResponse reply;
+    reply.mutable_continuationtoken()->set_token(request.continuationtoken().token());
+    if (!check_internal_name("scope", scope)) {
+        reply.set_status(pb::StreamsInScopeResponse::SCOPE_NOT_FOUND);
+        co_return reply;
+    }
+    Result<store::Page> page = co_await store_.list_streams(scope, request.continuationtoken().token());
+    if (!page) {
+        if (!page.error().is(ErrorCode::kNotFound)) co_return std::move(page).error();
+        reply.set_status(pb::StreamsInScopeResponse::SCOPE_NOT_FOUND);
+        co_return reply;
+    }
+    for (const std::string& name : page->names) *reply.add_streams() = to_info(StreamName{scope, name});
+    reply.mutable_continuationtoken()->set_token(page->token);
+    reply.set_status(pb::StreamsInScopeResponse::SUCCESS);
+    co_return reply;
+}
+
+}  // namespace millrace::controller::service

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The calls of the controller's protocol: check, decide, store an intent, wait for it, answer
+// (docs/protocol/controller.md). A decision that loses a race, or whose write ends with unknown fate,
+// is taken again on what is then stored.
+// Thread rule: one executor. Lifetime: no call may be running at destruction.
+#pragma once
+
+#include <chrono>
+
+#include "common/runtime/runtime.h"
+#include "controller/service/protocol.h"
+#include "controller/store/stream_store.h"
+#include "controller/workflow/engine.h"
+
+namespace millrace::controller::service {
+
+// How long a call waits for a workflow. The workflow goes on when the call has given up.
+inline constexpr std::chrono::minutes kWorkflowWait{2};
+
+struct Places {
+    Endpoint controller;     // what discovery answers
+    Endpoint segment_store;  // who owns every segment
+};
+
+class Service {
+public:
+    Service(Runtime runtime, store::StreamStore& store, workflow::Engine& engine, Places places)
+        : runtime_{runtime}, store_{store}, engine_{engine}, places_{std::move(places)} {}
+
+    // The real port is known only once the server listens.
+    void set_controller_place(Endpoint controller) { places_.controller = std::move(controller); }
+
+    Task<Result<pb::ServerResponse>> get_controller_server_list(pb::ServerRequest request);
+    Task<Result<pb::DelegationToken>> get_delegation_token(pb::StreamInfo request);
+
+    Task<Result<pb::CreateScopeStatus>> create_scope(pb::ScopeInfo request);
+    Task<Result<pb::DeleteScopeStatus>> delete_scope(pb::ScopeInfo request);
+    Task<Result<pb::ExistsResponse>> check_scope_exists(pb::ScopeInfo request);
+    Task<Result<pb::ScopesResponse>> list_scopes(pb::ScopesRequest request);
+    Task<Result<pb::StreamsInScopeResponse>> list_streams_in_scope(pb::StreamsInScopeRequest request);
+
+    Task<Result<pb::CreateStreamStatus>> create_stream(pb::StreamConfig request);
+    Task<Result<pb::UpdateStreamStatus>> seal_stream(pb::StreamInfo request);
+    Task<Result<pb::DeleteStreamStatus>> delete_stream(pb::StreamInfo request);
+    Task<Result<pb::ExistsResponse>> check_stream_exists(pb::StreamInfo request);
+    Task<Result<pb::StreamConfig>> get_stream_configuration(pb::StreamInfo request);
+
+    Task<Result<pb::SegmentRanges>> get_current_segments(pb::StreamInfo request);
+    Task<Result<pb::SegmentRanges>> get_epoch_segments(pb::GetEpochSegmentsRequest request);
+    Task<Result<pb::SegmentsAtTime>> get_segments(pb::GetSegmentsRequest request);
+    Task<Result<pb::SuccessorResponse>> get_successors(pb::SegmentId request);
+    Task<Result<pb::NodeUri>> get_uri(pb::SegmentId request);
+    Task<Result<pb::SegmentValidityResponse>> is_segment_valid(pb::SegmentId request);
+
+    Task<Result<pb::ScaleResponse>> scale(pb::ScaleRequest request);
+    Task<Result<pb::ScaleStatusResponse>> check_scale(pb::ScaleStatusRequest request);
+
+private:
+    Deadline workflow_deadline() const { return Deadline::after(runtime_.clock, kWorkflowWait); }
+    std::int64_t now_ms() const { return runtime_.clock.wall_now().time_since_epoch().count(); }
+
+    // A stream that clients may see. kNotFound; kInternal while it is being created, which clients retry.
+    Task<Result<std::shared_ptr<const store::StoredStream>>> visible(StreamName name);
+    // In which epoch the segment was replaced. kNotFound: the stream never had it.
+    Task<Result<std::optional<std::int32_t>>> sealed_in(StreamName name, std::shared_ptr<const store::StoredStream> stream,
+                                                       SegmentId segment);
+
+    Runtime runtime_;
+    store::StreamStore& store_;
+    workflow::Engine& engine_;
+    Places places_;
+};
+
+}  // namespace millrace::controller::service

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "controller/store/records.h"
+
+#include "controller/store/paths.h"
+#include "controller/stream/scale.h"
+
+namespace millrace::controller::store {
+
+stream::State to_state(records::StreamRecord::State state) {
+    switch (state) {
+        case records::StreamRecord::CREATING: return stream::State::kCreating;
+        case records::StreamRecord::ACTIVE: return stream::State::kActive;
+        case records::StreamRecord::SCALING: return stream::State::kScaling;
+        case records::StreamRecord::SEALING: return stream::State::kSealing;
+        case records::StreamRecord::SEALED: return stream::State::kSealed;
+        default: return stream::State::kUnknown;
+    }
+}
+
+records::SegmentRecord to_record(const stream::Segment& segment) {
+    records::SegmentRecord record;
+    record.set_number(static_cast<std::uint32_t>(segment.id.number()));
+    record.set_created_epoch(static_cast<std::uint32_t>(segment.id.epoch().number()));
+    record.set_low(segment.range.low);
+    record.set_high(segment.range.high);
+    return record;
+}
+
+stream::Segment to_segment(const records::SegmentRecord& record) {
+    return {SegmentId::of(static_cast<std::int32_t>(record.number()),
+                          StreamEpoch{static_cast<std::int32_t>(record.created_epoch())}),
+            KeyRange{record.low(), record.high()}};
+}
+
+std::vector<stream::Segment> to_segments(const google::protobuf::RepeatedPtrField<records::SegmentRecord>& records) {
+    std::vector<stream::Segment> segments;
+    segments.reserve(static_cast<std::size_t>(records.size()));
+    for (const auto& record : records) segments.push_back(to_segment(record));
+    return segments;
+}
+
+std::vector<SegmentId> to_ids(const google::protobuf::RepeatedField<std::int64_t>& ids) {
+    std::vector<SegmentId> result;
+    for (const std::int64_t id : ids) result.push_back(SegmentId{id});
+    return result;
+}
+
+records::EpochRecord to_record(const stream::Epoch& epoch, const std::vector<SegmentId>& sealed) {
+    records::EpochRecord record;
+    record.set_epoch(static_cast<std::uint32_t>(epoch.epoch.number()));
+    record.set_reference_epoch(static_cast<std::uint32_t>(epoch.reference.number()));
+    record.set_created_ms(epoch.created_ms);
+    record.set_full(true);
+    for (const stream::Segment& segment : epoch.segments) *record.add_segments() = to_record(segment);
+    for (const SegmentId id : sealed) record.add_sealed(id.value);
+    return record;
+}
+
+stream::Epoch to_epoch(const records::EpochRecord& record) {
+    MR_CHECK(record.full());
+    stream::Epoch epoch;
+    epoch.epoch = StreamEpoch{static_cast<std::int32_t>(record.epoch())};
+    epoch.reference = StreamEpoch{static_cast<std::int32_t>(record.reference_epoch())};
+    epoch.created_ms = record.created_ms();
+    epoch.segments = to_segments(record.segments());
+    return epoch;
+}
+
+records::EpochRecord to_history(const records::EpochRecord& full) {
+    MR_CHECK(full.full());
+    if (full.epoch() % kEpochsPerChunk == 0) return full;
+    records::EpochRecord difference = full;
+    difference.set_full(false);
+    difference.clear_segments();
+    for (const auto& segment : full.segments()) {
+        if (segment.created_epoch() == full.epoch()) *difference.add_segments() = segment;
+    }
+    return difference;
+}
+
+Result<stream::Epoch> follow(const stream::Epoch& before, const records::EpochRecord& record) {
+    if (record.full()) return to_epoch(record);
+    stream::Epoch epoch = stream::epoch_after(before, to_ids(record.sealed()), to_segments(record.segments()),
+                                              record.created_ms());
+    epoch.reference = StreamEpoch{static_cast<std::int32_t>(record.reference_epoch())};
+    if (epoch.epoch != StreamEpoch{static_cast<std::int32_t>(record.epoch())}) {
+        return Error{ErrorCode::kCorrupt, "the history has epoch " + std::to_string(record.epoch()) + " after " +
+                                              to_string(before.epoch)};
+    }
+    MR_TRY_VOID(stream::check_tiles(epoch.segments));
+    return epoch;
+}
+
+std::vector<SegmentId> created_in(const records::EpochRecord& record) {
+    std::vector<SegmentId> ids;
+    for (const auto& segment : record.segments()) {
+        if (segment.created_epoch() == record.epoch()) ids.push_back(to_segment(segment).id);
+    }
+    return ids;
+}
+
+stream::Epoch epoch_of_scale(const records::StreamRecord& record) {
+    MR_CHECK(record.has_scale());
+    return stream::epoch_after(to_epoch(record.current()), to_ids(record.scale().sealed()),
+                               to_segments(record.scale().created()), record.scale().created_ms());
+}
+
+}  // namespace millrace::controller::store

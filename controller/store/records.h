@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Between stored records and the values that the rules work on. Pure; any thread.
+#pragma once
+
+#include <vector>
+
+#include "controller/stream/epoch.h"
+#include "controller/stream/state.h"
+#include "proto/records/controller.pb.h"
+
+namespace millrace::controller::store {
+
+stream::State to_state(records::StreamRecord::State state);
+
+records::SegmentRecord to_record(const stream::Segment& segment);
+stream::Segment to_segment(const records::SegmentRecord& record);
+std::vector<stream::Segment> to_segments(const google::protobuf::RepeatedPtrField<records::SegmentRecord>& records);
+std::vector<SegmentId> to_ids(const google::protobuf::RepeatedField<std::int64_t>& ids);
+
+// In full. `sealed`: what the epoch replaced.
+records::EpochRecord to_record(const stream::Epoch& epoch, const std::vector<SegmentId>& sealed);
+// REQUIRES: the record is full.
+stream::Epoch to_epoch(const records::EpochRecord& record);
+
+// The form in which an epoch that is over is kept: in full at the begin of a chunk, otherwise only
+// what it created and sealed.
+records::EpochRecord to_history(const records::EpochRecord& full);
+// The epoch after `before`, from its full record or difference. kCorrupt when they do not fit.
+Result<stream::Epoch> follow(const stream::Epoch& before, const records::EpochRecord& record);
+
+// The segments that the epoch itself created.
+std::vector<SegmentId> created_in(const records::EpochRecord& record);
+
+// The epoch that a stream's running scale leads to. REQUIRES: record.has_scale().
+stream::Epoch epoch_of_scale(const records::StreamRecord& record);
+
+}  // namespace millrace::controller::store

@@ -1,0 +1,342 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "controller/store/stream_store.h"
+
+#include <algorithm>
+
+#include "common/metadata/tree_rules.h"
+#include "controller/store/paths.h"
+#include "controller/store/records.h"
+
+namespace millrace::controller::store {
+
+namespace {
+
+using metadata::Create;
+using metadata::Operation;
+using metadata::Remove;
+using metadata::Set;
+
+constexpr std::uint32_t kFormatVersion = 1;
+// Epoch records kept in memory, counted in segments named.
+constexpr std::size_t kCachedEntriesMax = 200'000;
+
+template <class Record>
+Result<Record> parsed(const std::string& path, const std::string& value) {
+    Record record;
+    if (!record.ParseFromString(value)) return Error{ErrorCode::kCorrupt, "the record at " + path + " cannot be read"};
+    return record;
+}
+
+Result<void> fits(const std::string& path, const std::string& value) {
+    if (value.size() <= metadata::kMaxValueBytes) return ok();
+    return Error{ErrorCode::kTooLarge, "the record at " + path + " would have " + std::to_string(value.size()) +
+                                           " bytes; at most " + std::to_string(metadata::kMaxValueBytes) +
+                                           ": scale fewer segments at once"};
+}
+
+std::size_t weight_of(const records::EpochRecord& record) {
+    return 8 + static_cast<std::size_t>(record.segments_size()) + static_cast<std::size_t>(record.sealed_size());
+}
+
+}  // namespace
+
+// A node that may be there already. Unknown fate counts as failure: the caller tries again.
+Task<Result<void>> StreamStore::ensure(std::string path) {
+    Result<void> created = co_await metadata_.create(std::move(path), "");
+    if (!created && created.error().is(ErrorCode::kAlreadyExists)) co_return ok();
+    co_return created;
+}
+
+Task<Result<void>> StreamStore::open() {
+    const std::string root{kRoot};
+    const Result<metadata::Node> found = co_await metadata_.get(root);
+    if (!found && !found.error().is(ErrorCode::kNotFound)) co_return found.error();
+    if (found) {
+        MR_CO_TRY(const records::FormatRecord format, parsed<records::FormatRecord>(root, found->value));
+        if (format.version() != kFormatVersion) {
+            co_return Error{ErrorCode::kUnsupported,
+                            "the controller's metadata has format " + std::to_string(format.version()) +
+                                "; this version knows " + std::to_string(kFormatVersion)};
+        }
+    } else {
+        records::FormatRecord format;
+        format.set_version(kFormatVersion);
+        const Result<void> created = co_await metadata_.create(root, format.SerializeAsString());
+        if (!created && !created.error().is(ErrorCode::kAlreadyExists)) co_return created;
+    }
+    for (const std::string_view path : {kScopes, kIntents, kRetired}) {
+        MR_CO_TRY_VOID(co_await ensure(std::string{path}));
+    }
+    co_return ok();
+}
+
+// ---- Scopes ----
+
+Task<Result<void>> StreamStore::create_scope(std::string scope, records::ScopeRecord record) {
+    const BucketedPath path = scope_path(scope);
+    MR_CO_TRY_VOID(co_await ensure(path.bucket));
+    co_return co_await metadata_.create(path.node, record.SerializeAsString());
+}
+
+Task<Result<records::ScopeRecord>> StreamStore::scope(std::string scope) {
+    const BucketedPath path = scope_path(scope);
+    Result<metadata::Node> node = co_await metadata_.get(path.node);
+    if (!node) {
+        if (node.error().is(ErrorCode::kNotFound)) co_return Error{ErrorCode::kNotFound, "no scope '" + scope + "'"};
+        co_return std::move(node).error();
+    }
+    co_return parsed<records::ScopeRecord>(path.node, node->value);
+}
+
+Task<Result<void>> StreamStore::delete_scope(std::string scope) {
+    const BucketedPath path = scope_path(scope);
+    Result<std::vector<std::string>> buckets = co_await metadata_.children(path.node);
+    if (!buckets) {
+        if (buckets.error().is(ErrorCode::kNotFound)) co_return Error{ErrorCode::kNotFound, "no scope '" + scope + "'"};
+        co_return std::move(buckets).error();
+    }
+    // Empty buckets go with the scope. One that has a stream, also one that came meanwhile, refuses.
+    std::vector<Operation> operations;
+    for (const std::string& bucket : *buckets) operations.emplace_back(Remove{path.node + "/" + bucket});
+    operations.emplace_back(Remove{path.node});
+    Result<void> removed = co_await metadata_.multi(std::move(operations));
+    if (!removed && removed.error().is(ErrorCode::kFailedPrecondition)) {
+        co_return Error{ErrorCode::kFailedPrecondition, "scope '" + scope + "' is not empty"};
+    }
+    co_return removed;
+}
+
+Task<Result<Page>> StreamStore::list_scopes(std::string token) { co_return co_await list(std::string{kScopes}, token); }
+
+Task<Result<Page>> StreamStore::list_streams(std::string scope, std::string token) {
+    Result<Page> page = co_await list(scope_path(scope).node, std::move(token));
+    if (!page && page.error().is(ErrorCode::kNotFound)) {
+        co_return Error{ErrorCode::kNotFound, "no scope '" + scope + "'"};
+    }
+    co_return page;
+}
+
+// A token is "<bucket>+<name>" of the last name given out; the order is by bucket, then by name. It
+// stays good when that name, or its bucket, goes away.
+Task<Result<Page>> StreamStore::list(std::string parent, std::string token) {
+    const std::size_t mark = token.find('+');
+    if (!token.empty() && mark == std::string::npos) {
+        co_return Error{ErrorCode::kInvalidArgument, "'" + token + "' is not a continuation token of this controller"};
+    }
+    const std::string from_bucket = token.empty() ? "" : token.substr(0, mark);
+    const std::string after_name = token.empty() ? "" : token.substr(mark);
+
+    Page page;
+    page.token = token;
+    MR_CO_TRY(const std::vector<std::string> buckets, co_await metadata_.children(parent));
+    for (const std::string& bucket : buckets) {
+        if (bucket < from_bucket) continue;
+        Result<std::vector<std::string>> nodes = co_await metadata_.children(parent + "/" + bucket);
+        if (!nodes) {
+            if (nodes.error().is(ErrorCode::kNotFound)) continue;  // removed meanwhile
+            co_return std::move(nodes).error();
+        }
+        for (const std::string& node : *nodes) {
+            if (bucket == from_bucket && node <= after_name) continue;
+            const std::optional<std::string> name = listed_name(node);
+            if (!name) continue;
+            if (page.names.size() == kPageNames) co_return page;
+            page.names.push_back(*name);
+            page.token = bucket + node;
+        }
+    }
+    co_return page;
+}
+
+// ---- Streams ----
+
+Task<Result<StoredStream>> StreamStore::load(StreamName name) {
+    const BucketedPath path = stream_path(name);
+    Result<metadata::Node> node = co_await metadata_.get(path.node);
+    if (!node) {
+        if (node.error().is(ErrorCode::kNotFound)) {
+            co_return Error{ErrorCode::kNotFound, "no stream '" + name.to_string() + "'"};
+        }
+        co_return std::move(node).error();
+    }
+    MR_CO_TRY(records::StreamRecord record, parsed<records::StreamRecord>(path.node, node->value));
+    if (!record.current().full()) co_return Error{ErrorCode::kCorrupt, "the record at " + path.node + " has no epoch"};
+    co_return StoredStream{std::move(record), node->version};
+}
+
+Task<Result<void>> StreamStore::create(StreamName name, records::StreamRecord record, std::size_t segments) {
+    const BucketedPath path = stream_path(name);
+    const BucketedPath intent = intent_path(name);
+    const RetiredPath retired = retired_path(name);
+    MR_CO_TRY_VOID(co_await ensure(intent.bucket));
+    const Result<void> bucket = co_await ensure(path.bucket);
+    if (!bucket) {
+        if (bucket.error().is(ErrorCode::kNotFound)) {
+            co_return Error{ErrorCode::kNotFound, "no scope '" + name.scope + "'"};
+        }
+        co_return bucket;
+    }
+
+    std::vector<Operation> operations;
+    std::uint32_t first_number = 0;
+    const Result<metadata::Node> earlier = co_await metadata_.get(retired.node);
+    if (earlier) {
+        MR_CO_TRY(const records::RetiredStreamRecord numbers,
+                  parsed<records::RetiredStreamRecord>(retired.node, earlier->value));
+        first_number = numbers.next_number();
+        // The new record carries the numbers on.
+        operations.emplace_back(Remove{retired.node, earlier->version});
+    } else if (!earlier.error().is(ErrorCode::kNotFound)) {
+        co_return earlier.error();
+    }
+
+    const stream::Epoch epoch = stream::first_epoch(segments, first_number, record.created_ms());
+    *record.mutable_current() = to_record(epoch, {});
+    record.set_next_number(first_number + static_cast<std::uint32_t>(segments));
+    std::string value = record.SerializeAsString();
+    MR_CO_TRY_VOID(fits(path.node, value));
+    operations.emplace_back(Create{path.node, std::move(value)});
+    operations.emplace_back(Create{intent.node, ""});
+    Result<void> created = co_await metadata_.multi(std::move(operations));
+    if (!created && created.error().is(ErrorCode::kAlreadyExists)) {
+        co_return Error{ErrorCode::kAlreadyExists, "stream '" + name.to_string() + "' exists already"};
+    }
+    if (!created && (created.error().is(ErrorCode::kNotFound) || created.error().is(ErrorCode::kVersionMismatch))) {
+        // The scope, or the numbers of the earlier stream, went away meanwhile: decide again.
+        co_return Error{ErrorCode::kVersionMismatch, created.error().detail()};
+    }
+    co_return created;
+}
+
+Task<Result<void>> StreamStore::update(StreamName name, StoredStream was, records::StreamRecord now, Intent intent) {
+    const BucketedPath path = stream_path(name);
+    const BucketedPath listed = intent_path(name);
+    std::string value = now.SerializeAsString();
+    MR_CO_TRY_VOID(fits(path.node, value));
+    std::vector<Operation> operations;
+    // First, so that a lost race is told apart from everything else.
+    operations.emplace_back(Set{path.node, std::move(value), was.version});
+    if (intent == Intent::kBegins) {
+        MR_CO_TRY_VOID(co_await ensure(listed.bucket));
+        operations.emplace_back(Create{listed.node, ""});
+    } else if (intent == Intent::kEnds) {
+        operations.emplace_back(Remove{listed.node});
+    }
+    co_return co_await metadata_.multi(std::move(operations));
+}
+
+Task<Result<void>> StreamStore::advance_epoch(StreamName name, StoredStream was, records::StreamRecord now) {
+    const BucketedPath path = stream_path(name);
+    const auto over = static_cast<std::int32_t>(was.record.current().epoch());
+    const BucketedPath history = epoch_path(name, over);
+    std::string value = now.SerializeAsString();
+    MR_CO_TRY_VOID(fits(path.node, value));
+    std::vector<Operation> operations;
+    operations.emplace_back(Set{path.node, std::move(value), was.version});
+    if (over % kEpochsPerChunk == 0) operations.emplace_back(Create{history.bucket, ""});
+    operations.emplace_back(Create{history.node, to_history(was.record.current()).SerializeAsString()});
+    operations.emplace_back(Remove{intent_path(name).node});
+    co_return co_await metadata_.multi(std::move(operations));
+}
+
+// ---- History ----
+
+std::shared_ptr<const records::EpochRecord> StreamStore::cached(const EpochKey& key) {
+    const auto found = epochs_by_key_.find(key);
+    if (found == epochs_by_key_.end()) return nullptr;
+    epochs_.splice(epochs_.begin(), epochs_, found->second);
+    return found->second->record;
+}
+
+void StreamStore::remember(const EpochKey& key, std::shared_ptr<const records::EpochRecord> record) {
+    if (epochs_by_key_.contains(key)) return;
+    cached_entries_ += weight_of(*record);
+    epochs_.push_front({key, std::move(record)});
+    epochs_by_key_.emplace(key, epochs_.begin());
+    while (cached_entries_ > kCachedEntriesMax && epochs_.size() > 1) {
+        cached_entries_ -= weight_of(*epochs_.back().record);
+        epochs_by_key_.erase(epochs_.back().key);
+        epochs_.pop_back();
+    }
+}
+
+Task<Result<std::shared_ptr<const records::EpochRecord>>> StreamStore::epoch_record(
+    StreamName name, std::shared_ptr<const StoredStream> stream, std::int32_t epoch) {
+    const auto current = static_cast<std::int32_t>(stream->record.current().epoch());
+    if (epoch < 0 || epoch > current) {
+        co_return Error{ErrorCode::kNotFound, "stream '" + name.to_string() + "' has no epoch " +
+                                                  std::to_string(epoch) + "; its newest is " + std::to_string(current)};
+    }
+    if (epoch == current) {
+        co_return std::shared_ptr<const records::EpochRecord>{stream, &stream->record.current()};
+    }
+    const EpochKey key{stream->record.nonce(), epoch};
+    if (auto record = cached(key)) co_return record;
+    const std::string path = epoch_path(name, epoch).node;
+    MR_CO_TRY(const metadata::Node node, co_await metadata_.get(path));
+    MR_CO_TRY(records::EpochRecord parsed_record, parsed<records::EpochRecord>(path, node.value));
+    auto record = std::make_shared<const records::EpochRecord>(std::move(parsed_record));
+    remember(key, record);
+    co_return record;
+}
+
+Task<Result<stream::Epoch>> StreamStore::epoch(StreamName name, std::shared_ptr<const StoredStream> stream,
+                                               std::int32_t epoch) {
+    MR_CO_TRY(std::shared_ptr<const records::EpochRecord> record, co_await epoch_record(name, stream, epoch));
+    if (record->full()) co_return to_epoch(*record);
+    std::int32_t at = epoch - epoch % kEpochsPerChunk;
+    MR_CO_TRY(record, co_await epoch_record(name, stream, at));
+    if (!record->full()) {
+        co_return Error{ErrorCode::kCorrupt, "epoch " + std::to_string(at) + " of '" + name.to_string() +
+                                                 "' should be stored in full"};
+    }
+    stream::Epoch result = to_epoch(*record);
+    while (at < epoch) {
+        MR_CO_TRY(record, co_await epoch_record(name, stream, ++at));
+        MR_CO_TRY(result, follow(result, *record));
+    }
+    co_return result;
+}
+
+// ---- Deletion ----
+
+Task<Result<void>> StreamStore::remove_history(StreamName name) {
+    const std::string path = stream_path(name).node;
+    MR_CO_TRY(const std::vector<std::string> chunks, co_await metadata_.children(path));
+    for (const std::string& chunk : chunks) {
+        const std::string chunk_path = path + "/" + chunk;
+        MR_CO_TRY(const std::vector<std::string> epochs, co_await metadata_.children(chunk_path));
+        std::vector<Operation> operations;
+        for (const std::string& epoch : epochs) operations.emplace_back(Remove{chunk_path + "/" + epoch});
+        operations.emplace_back(Remove{chunk_path});
+        MR_CO_TRY_VOID(co_await metadata_.multi(std::move(operations)));
+    }
+    co_return ok();
+}
+
+Task<Result<void>> StreamStore::remove(StreamName name, StoredStream stream) {
+    const RetiredPath retired = retired_path(name);
+    MR_CO_TRY_VOID(co_await ensure(retired.outer));
+    MR_CO_TRY_VOID(co_await ensure(retired.bucket));
+    records::RetiredStreamRecord numbers;
+    numbers.set_next_number(stream.record.next_number());
+    std::vector<Operation> operations;
+    operations.emplace_back(Remove{stream_path(name).node, stream.version});
+    operations.emplace_back(Create{retired.node, numbers.SerializeAsString()});
+    operations.emplace_back(Remove{intent_path(name).node});
+    co_return co_await metadata_.multi(std::move(operations));
+}
+
+Task<Result<std::vector<StreamName>>> StreamStore::unfinished() {
+    std::vector<StreamName> streams;
+    MR_CO_TRY(const std::vector<std::string> buckets, co_await metadata_.children(std::string{kIntents}));
+    for (const std::string& bucket : buckets) {
+        MR_CO_TRY(const std::vector<std::string> nodes, co_await metadata_.children(std::string{kIntents} + "/" + bucket));
+        for (const std::string& node : nodes) {
+            if (std::optional<StreamName> stream = listed_stream(node)) streams.push_back(std::move(*stream));
+        }
+    }
+    co_return streams;
+}
+
+}  // namespace millrace::controller::store

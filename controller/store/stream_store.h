@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Scopes, streams and their history in the metadata store (docs/formats/controller-metadata.md). Each
+// change is one compare-and-set: who loses reads again and decides again. A change can end with
+// unknown fate; reading again then tells what happened, because every record says whose it is.
+// Thread rule: one executor. Lifetime: the metadata store outlives it.
+#pragma once
+
+#include <cstdint>
+#include <list>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "common/metadata/metadata_store.h"
+#include "common/model/segment_name.h"
+#include "controller/stream/epoch.h"
+#include "proto/records/controller.pb.h"
+
+namespace millrace::controller::store {
+
+struct StoredStream {
+    records::StreamRecord record;
+    metadata::Version version;
+};
+
+// Part of a list, and where the next part begins.
+struct Page {
+    std::vector<std::string> names;
+    std::string token;
+};
+
+inline constexpr std::size_t kPageNames = 1000;
+
+class StreamStore {
+public:
+    explicit StreamStore(metadata::MetadataStore& metadata) : metadata_{metadata} {}
+
+    // Lays out an empty store; checks the format of one in use. kUnsupported: a newer version wrote it.
+    Task<Result<void>> open();
+
+    // kAlreadyExists. On unknown fate: the stored nonce tells whether it was this call.
+    Task<Result<void>> create_scope(std::string scope, records::ScopeRecord record);
+    // kNotFound.
+    Task<Result<records::ScopeRecord>> scope(std::string scope);
+    // kNotFound; kFailedPrecondition: something is in it.
+    Task<Result<void>> delete_scope(std::string scope);
+    // `token`: empty at first, then of the page before. Behind the last name every page is empty.
+    Task<Result<Page>> list_scopes(std::string token);
+    // kNotFound: no such scope.
+    Task<Result<Page>> list_streams(std::string scope, std::string token);
+
+    // kNotFound: no such stream, or scope.
+    Task<Result<StoredStream>> load(StreamName name);
+    // Registers a stream that is being created, and the intent to create it. Its numbers continue
+    // those of a deleted stream of the name: `record.current` is made here.
+    // kNotFound: no such scope; kAlreadyExists.
+    Task<Result<void>> create(StreamName name, records::StreamRecord record, std::size_t segments);
+
+    enum class Intent : std::uint8_t { kAsItIs, kBegins, kEnds };
+    // Replaces `was` by `now`. kVersionMismatch, kNotFound: it changed meanwhile.
+    Task<Result<void>> update(StreamName name, StoredStream was, records::StreamRecord now, Intent intent);
+    // As update with Intent::kEnds, and puts the epoch that was current into the history.
+    Task<Result<void>> advance_epoch(StreamName name, StoredStream was, records::StreamRecord now);
+
+    // Of an epoch up to the current one, as it was stored. kNotFound.
+    Task<Result<std::shared_ptr<const records::EpochRecord>>> epoch_record(StreamName name,
+                                                                          std::shared_ptr<const StoredStream> stream,
+                                                                          std::int32_t epoch);
+    // In full. kNotFound: the stream never had it.
+    Task<Result<stream::Epoch>> epoch(StreamName name, std::shared_ptr<const StoredStream> stream, std::int32_t epoch);
+
+    // Removes the history of a stream that is being deleted.
+    Task<Result<void>> remove_history(StreamName name);
+    // Removes the stream itself and remembers its numbers; ends the intent.
+    Task<Result<void>> remove(StreamName name, StoredStream stream);
+
+    // Streams with an intent.
+    Task<Result<std::vector<StreamName>>> unfinished();
+
+private:
+    Task<Result<void>> ensure(std::string path);
+    Task<Result<Page>> list(std::string parent, std::string token);
+
+    // Past epochs never change. The key has the stream's nonce, so a new stream of the same name
+    // finds nothing of the old.
+    using EpochKey = std::pair<std::uint64_t, std::int32_t>;
+    struct CachedEpoch {
+        EpochKey key;
+        std::shared_ptr<const records::EpochRecord> record;
+    };
+    std::shared_ptr<const records::EpochRecord> cached(const EpochKey& key);
+    void remember(const EpochKey& key, std::shared_ptr<const records::EpochRecord> record);
+
+    metadata::MetadataStore& metadata_;
+    std::list<CachedEpoch> epochs_;  // most recently used first
+    std::map<EpochKey, std::list<CachedEpoch>::iterator> epochs_by_key_;
+    std::size_t cached_entries_ = 0;  // segments named in all of them
+};
+
+}  // namespace millrace::controller::store

@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A controller without gRPC in a simulated world: the metadata and the segments survive its crashes.
+// A crash can be asked for at any effect, that is, at any change of either. For tests.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "common/metadata/testing/memory_metadata_store.h"
+#include "controller/segments/testing/fake_segments.h"
+#include "controller/service/service.h"
+#include "controller/store/paths.h"
+#include "controller/store/records.h"
+#include "tests/sim/world.h"
+
+namespace millrace::controller {
+
+namespace pb = service::pb;
+
+class Cluster {
+public:
+    explicit Cluster(std::uint64_t seed = 1) : world_{seed}, node_{&world_.add_node("controller")} {
+        metadata.set_fate([this](std::uint64_t) {
+            switch (next_effect()) {
+                case Effect::kNormal: return metadata::MemoryMetadataStore::Outcome::kNormal;
+                case Effect::kLost: return metadata::MemoryMetadataStore::Outcome::kLost;
+                case Effect::kUnheard: return metadata::MemoryMetadataStore::Outcome::kAppliedUnheard;
+            }
+            return metadata::MemoryMetadataStore::Outcome::kNormal;
+        });
+        segments.fate = [this](const std::string&) {
+            switch (next_effect()) {
+                case Effect::kNormal: return segments::FakeSegments::Outcome::kNormal;
+                case Effect::kLost: return segments::FakeSegments::Outcome::kLost;
+                case Effect::kUnheard: return segments::FakeSegments::Outcome::kDoneUnheard;
+            }
+            return segments::FakeSegments::Outcome::kNormal;
+        };
+        segments.changed = [this](const std::string& what) { check_order(what); };
+        boot();
+    }
+    ~Cluster() {
+        segments.hold = false;
+        segments.released.notify_all();
+        stop();
+    }
+
+    void boot() {
+        process_ = std::make_unique<Process>(*this);
+        const Result<void> started = world_.run([this]() -> Task<Result<void>> {
+            MR_CO_TRY_VOID(co_await process_->store.open());
+            co_return co_await process_->engine.resume();
+        });
+        MR_CHECK(started.ok());
+    }
+
+    // Effects from now on are counted; the one numbered `at` is lost, or done without anybody hearing
+    // of it, and after it the controller reaches nothing any more.
+    void crash_at(std::uint64_t at, bool done) {
+        effects_ = 0;
+        crash_at_ = at;
+        crash_done_ = done;
+    }
+    bool crashed() const { return metadata_cut_; }
+    void never_crash() { crash_at_.reset(); }
+
+    // The process goes; everything it had reached stays.
+    void restart() {
+        metadata.cut_off(true);
+        segments.cut_off = true;
+        segments.released.notify_all();
+        stop();
+        metadata_cut_ = false;
+        crash_at_.reset();
+        metadata.cut_off(false);
+        segments.cut_off = false;
+        node_->kill();
+        boot();
+    }
+
+    // Starts a call and leaves it running; ended() tells when it is over.
+    template <class F>
+    void begin(F call) {
+        ++calls_running_;
+        world_.spawn([this, call = std::move(call)]() mutable -> Task<void> {
+            co_await call(process_->service);
+            --calls_running_;
+        });
+    }
+    bool ended() const { return calls_running_ == 0; }
+
+    // One call from begin to end.
+    template <class Reply, class Request>
+    Result<Reply> call(Task<Result<Reply>> (service::Service::*method)(Request), Request request) {
+        return world_.run([this, method, request]() -> Task<Result<Reply>> {
+            co_return co_await (process_->service.*method)(request);
+        });
+    }
+
+    bool run_until(UniqueFunction<bool()> done) { return world_.run_until(std::move(done), std::chrono::hours{1}); }
+    // Until no stream has an intent.
+    bool settle() {
+        return run_until([this] {
+            for (const std::string& path : metadata.paths()) {
+                if (path.starts_with(std::string{store::kIntents} + "/") && path.find('+') != std::string::npos) return false;
+            }
+            return true;
+        });
+    }
+
+    std::optional<records::StreamRecord> record(const StreamName& name) const {
+        const metadata::Node* node = metadata.peek(store::stream_path(name).node);
+        if (node == nullptr) return std::nullopt;
+        records::StreamRecord record;
+        MR_CHECK(record.ParseFromString(node->value));
+        return record;
+    }
+
+    // ---- Calls, shortened ----
+
+    // The reply of a call that must succeed.
+    template <class Reply, class Request>
+    Reply ask(Task<Result<Reply>> (service::Service::*method)(Request), Request request) {
+        Result<Reply> reply = call(method, std::move(request));
+        if (reply) return std::move(*reply);
+        ADD_FAILURE() << reply.error().to_string();
+        return Reply{};
+    }
+
+    void make_scope(const std::string& scope) {
+        pb::ScopeInfo info;
+        info.set_scope(scope);
+        ASSERT_EQ(ask(&service::Service::create_scope, info).status(), pb::CreateScopeStatus::SUCCESS);
+    }
+    static pb::StreamInfo info(const StreamName& name) { return service::to_info(name); }
+    static pb::StreamConfig config(const StreamName& name, int count) {
+        pb::StreamConfig config;
+        *config.mutable_streaminfo() = info(name);
+        config.mutable_scalingpolicy()->set_minnumsegments(count);
+        return config;
+    }
+    pb::CreateStreamStatus::Status create(const StreamName& name, int count) {
+        return ask(&service::Service::create_stream, config(name, count)).status();
+    }
+    pb::UpdateStreamStatus::Status seal(const StreamName& name) {
+        return ask(&service::Service::seal_stream, info(name)).status();
+    }
+    pb::DeleteStreamStatus::Status remove(const StreamName& name) {
+        return ask(&service::Service::delete_stream, info(name)).status();
+    }
+    static pb::ScaleRequest scale_request(const StreamName& name, std::vector<std::int64_t> sealed,
+                                          std::vector<KeyRange> ranges) {
+        pb::ScaleRequest request;
+        *request.mutable_streaminfo() = info(name);
+        for (const std::int64_t id : sealed) request.add_sealedsegments(id);
+        for (const KeyRange& range : ranges) {
+            auto& entry = *request.add_newkeyranges();
+            entry.set_start(range.low);
+            entry.set_end(range.high);
+        }
+        return request;
+    }
+    Result<pb::ScaleResponse> scale(const StreamName& name, std::vector<std::int64_t> sealed, std::vector<KeyRange> ranges) {
+        return call(&service::Service::scale, scale_request(name, std::move(sealed), std::move(ranges)));
+    }
+    pb::ScaleStatusResponse::ScaleStatus check_scale(const StreamName& name, std::int32_t epoch) {
+        pb::ScaleStatusRequest request;
+        *request.mutable_streaminfo() = info(name);
+        request.set_epoch(epoch);
+        return ask(&service::Service::check_scale, request).status();
+    }
+    std::vector<std::int64_t> current(const StreamName& name) {
+        std::vector<std::int64_t> ids;
+        const auto reply = call(&service::Service::get_current_segments, info(name));
+        if (reply) {
+            for (const auto& range : reply->segmentranges()) ids.push_back(range.segmentid().segmentid());
+        }
+        return ids;
+    }
+    // "id<-pred,pred id<-pred" in order.
+    std::string successors(const StreamName& name, std::int64_t segment) {
+        pb::SegmentId request;
+        *request.mutable_streaminfo() = info(name);
+        request.set_segmentid(segment);
+        const auto reply = call(&service::Service::get_successors, request);
+        if (!reply) return std::string{to_string(reply.error().code())};
+        std::string text;
+        for (const auto& entry : reply->segments()) {
+            if (!text.empty()) text += " ";
+            text += std::to_string(entry.segment().segmentid().segmentid()) + "<-";
+            for (int i = 0; i < entry.value_size(); ++i) text += (i > 0 ? "," : "") + std::to_string(entry.value(i));
+        }
+        return text;
+    }
+
+    metadata::MemoryMetadataStore metadata;
+    segments::FakeSegments segments;
+
+    sim::World& world() { return world_; }
+    service::Service& service() { return process_->service; }
+
+private:
+    enum class Effect : std::uint8_t { kNormal, kLost, kUnheard };
+
+    struct Process {
+        explicit Process(Cluster& cluster)
+            : store{cluster.metadata},
+              engine{cluster.node_->runtime(), store, cluster.segments},
+              service{cluster.node_->runtime(), store, engine, {{"controller", 9090}, {"store", 12345}}} {}
+        store::StreamStore store;
+        workflow::Engine engine;
+        service::Service service;
+    };
+
+    Effect next_effect() {
+        if (!crash_at_ || effects_++ != *crash_at_) return Effect::kNormal;
+        metadata_cut_ = true;
+        metadata.cut_off(true);
+        segments.cut_off = true;
+        return crash_done_ ? Effect::kUnheard : Effect::kLost;
+    }
+
+    void stop() {
+        process_->engine.stop();
+        MR_CHECK(run_until([this] { return ended(); }));
+        world_.run([this]() -> Task<void> { co_await process_->engine.close(); });
+        process_.reset();
+    }
+
+    // Successors are published before a segment is sealed; nothing is sealed or deleted out of turn.
+    void check_order(const std::string& what) {
+        const std::size_t blank = what.find(' ');
+        const std::string verb = what.substr(0, blank);
+        const auto parsed = parse_segment_name(what.substr(blank + 1));
+        ASSERT_TRUE(parsed.ok());
+        const std::optional<records::StreamRecord> stored = record(parsed->stream);
+        ASSERT_TRUE(stored.has_value()) << what << " without a record of the stream";
+        if (verb == "seal" && stored->state() == records::StreamRecord::SCALING) {
+            EXPECT_TRUE(stored->scale().published()) << what << " before its successors could be found";
+            const auto going = store::to_ids(stored->scale().sealed());
+            EXPECT_NE(std::find(going.begin(), going.end(), parsed->segment), going.end()) << what;
+        } else if (verb == "seal") {
+            EXPECT_EQ(stored->state(), records::StreamRecord::SEALING) << what;
+        } else if (verb == "remove") {
+            EXPECT_TRUE(stored->has_remove()) << what;
+        }
+    }
+
+    sim::World world_;
+    sim::Node* node_;
+    std::unique_ptr<Process> process_;
+    int calls_running_ = 0;
+    std::uint64_t effects_ = 0;
+    std::optional<std::uint64_t> crash_at_;
+    bool crash_done_ = false;
+    bool metadata_cut_ = false;
+};
+
+}  // namespace millrace::controller

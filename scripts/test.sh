@@ -1,0 +1,69 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# test.sh [PART...]: installs what tests need, builds, and runs the tests. Parts, in this order:
+#   install  packages
+#   asan     unit and simulation tests with the address and undefined-behaviour sanitizers
+#   tsan     tests of the rooms with threads, with the thread sanitizer
+#   release  all tests, system tests included, as shipped
+# Without PART all of them. Exits with 0 only when every part passed; the last lines are ctest's.
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/packages.sh"
+
+parts=("$@")
+((${#parts[@]} > 0)) || parts=(install asan tsan release)
+for part in "${parts[@]}"; do
+    case $part in
+    install | asan | tsan | release) ;;
+    *) die "test.sh: '$part' is not a part; they are install, asan, tsan and release." ;;
+    esac
+done
+jobs=$(nproc)
+failed=()
+
+wanted() { [[ " ${parts[*]} " == *" $1 "* ]]; }
+# part NAME COMMAND...: runs it, says how long it took, remembers a failure and goes on.
+part() {
+    local name=$1 begin=$SECONDS
+    shift
+    say "== $name"
+    if "$@"; then
+        say "== $name: passed in $((SECONDS - begin)) s"
+    else
+        failed+=("$name")
+        say "== $name: FAILED after $((SECONDS - begin)) s"
+    fi
+}
+# Names of the test programs of a build directory that match a pattern.
+test_programs() { ninja -C "$root/build/$1" -t targets all | sed -n 's/^\(millrace_[a-z_]*_test\): phony$/\1/p' | grep -E "$2"; }
+run_ctest() {
+    local preset=$1
+    shift
+    ctest --test-dir "$root/build/$preset" --output-on-failure --no-tests=error -j "$jobs" "$@"
+}
+
+# Code that meets threads: the runtime on the kernel, and what lets other threads in.
+threaded='^millrace_(runtime|runtime_asio|transport|telemetry|rpc|rpc_grpc|endtoend)_test$'
+
+if wanted install; then part "install" "$root/scripts/install-build.sh"; fi
+if wanted asan; then
+    asan() { "$root/scripts/build.sh" asan && run_ctest asan -L 'unit|sim|conformance'; }
+    part "asan" asan
+fi
+if wanted tsan; then
+    tsan() {
+        # Building nothing of it still configures it, which is what makes the list of programs.
+        "$root/scripts/build.sh" tsan millrace_base || return 1
+        local -a programs
+        mapfile -t programs < <(test_programs tsan "$threaded")
+        "$root/scripts/build.sh" tsan "${programs[@]}" && run_ctest tsan -L 'unit|system' -E '^system\.'
+    }
+    part "tsan" tsan
+fi
+if wanted release; then
+    part "release build" "$root/scripts/build.sh" release
+    ((${#failed[@]} == 0)) || say "== failed so far: ${failed[*]}"
+    say "== release tests"
+    [[ " ${failed[*]} " == *" release build "* ]] || run_ctest release || failed+=("release tests")
+fi
+((${#failed[@]} == 0))

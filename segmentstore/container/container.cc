@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Admission and commit. Reads are in container_read.cc, replay in recovery.cc.
+#include "segmentstore/container/container.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace millrace::container {
+
+namespace {
+
+bool legal_segment_name(std::string_view name) {
+    return !name.empty() && name.size() <= kMaxSegmentNameBytes &&
+           std::all_of(name.begin(), name.end(), [](char c) { return c > ' ' && c < 0x7f; });
+}
+
+}  // namespace
+
+Container::Container(Executor executor, Clock& clock, log::DurableLog& log, AdmissionCredits& credits, DataCache& cache,
+                     ContainerOptions options, std::function<void(Error)> on_failed)
+    : executor_{std::move(executor)},
+      clock_{clock},
+      log_{log},
+      credits_{credits},
+      cache_{cache},
+      options_{options},
+      report_failure_{std::move(on_failed)},
+      metrics_{options.id} {}
+
+Container::~Container() { MR_CHECK(gate_.inside() == 0); }
+
+Task<void> Container::close() {
+    stopped_ = true;
+    if (writer_) co_await writer_->close();
+    closing_ = true;
+    for (const auto& [name, segment] : names_) segment->wake_readers();
+    stop();
+    co_await gate_.close();
+    for (const PendingOperation& operation : pending_) credits_.give_back(operation.bytes);
+    pending_.clear();
+}
+
+std::shared_ptr<Segment> Container::find(std::string_view name) const {
+    const auto found = names_.find(name);
+    return found == names_.end() ? nullptr : found->second;
+}
+
+std::optional<Status> Container::refusal() const {
+    if (stopped_ || !writer_ || writer_->stopped()) return Status::kStopped;
+    if (writer_->full()) return Status::kFull;
+    return std::nullopt;
+}
+
+std::int64_t Container::wall_ms() {
+    wall_ms_ = std::max<std::int64_t>(wall_ms_, clock_.wall_now().time_since_epoch().count());
+    return wall_ms_;
+}
+
+Outcome Container::create(std::string_view name, const ScalePolicy& policy) {
+    if (stopped_) return {Status::kStopped, Lsn{}};
+    if (!legal_segment_name(name)) return {Status::kInvalidArgument, Lsn{}};
+    if (const auto existing = find(name); existing && !existing->admitted.deleted) {
+        return {Status::kAlreadyExists, depends(existing->admitted.newest)};
+    }
+    if (const auto refused = refusal()) return {*refused, Lsn{}};
+    const SegmentKey key{next(admitted_).number()};
+    auto segment = std::make_shared<Segment>(std::string{name}, key, cache_);
+    segment->policy = policy;
+    names_.insert_or_assign(segment->name, segment);
+    const Lsn lsn = admit(OperationType::kCreateSegment, segment,
+                          Operation{wall_ms(), CreateSegment{key, segment->name, policy}}, {}, 0);
+    return {Status::kOk, depends(lsn)};
+}
+
+Outcome Container::seal(std::string_view name) {
+    if (stopped_) return {Status::kStopped, Lsn{}};
+    const auto segment = find(name);
+    if (!segment) return {Status::kNoSuchSegment, Lsn{}};
+    if (segment->admitted.deleted) return {Status::kNoSuchSegment, depends(segment->admitted.newest)};
+    if (segment->admitted.sealed) return {Status::kSealed, depends(segment->admitted.newest)};
+    if (const auto refused = refusal()) return {*refused, Lsn{}};
+    segment->admitted.sealed = true;
+    const Lsn lsn = admit(OperationType::kSealSegment, segment,
+                          Operation{wall_ms(), SealSegment{segment->key, segment->admitted.length}}, {}, 0);
+    return {Status::kOk, depends(lsn)};
+}
+
+Outcome Container::remove(std::string_view name) {
+    if (stopped_) return {Status::kStopped, Lsn{}};
+    const auto segment = find(name);
+    if (!segment) return {Status::kNoSuchSegment, Lsn{}};
+    if (segment->admitted.deleted) return {Status::kNoSuchSegment, depends(segment->admitted.newest)};
+    if (const auto refused = refusal()) return {*refused, Lsn{}};
+    segment->admitted.deleted = true;
+    const Lsn lsn =
+        admit(OperationType::kDeleteSegment, segment, Operation{wall_ms(), DeleteSegment{segment->key}}, {}, 0);
+    return {Status::kOk, depends(lsn)};
+}
+
+InfoOutcome Container::info(std::string_view name) const {
+    if (stopped_) return {};
+    InfoOutcome outcome;
+    const auto segment = find(name);
+    if (full()) {
+        // What was admitted may not be committed for long; what is committed can be told at once.
+        if (!segment || !segment->committed.exists) {
+            outcome.status = Status::kNoSuchSegment;
+            return outcome;
+        }
+        return {Status::kOk, Lsn{}, segment->committed.sealed, segment->committed.length, 0,
+                segment->committed.last_modified_ms, segment->policy};
+    }
+    outcome.status = segment && !segment->admitted.deleted ? Status::kOk : Status::kNoSuchSegment;
+    if (segment) outcome.depends_on = depends(segment->admitted.newest);
+    if (outcome.status == Status::kOk) {
+        outcome.sealed = segment->admitted.sealed;
+        outcome.length = segment->admitted.length;
+        outcome.last_modified_ms = segment->admitted.last_modified_ms;
+        outcome.policy = segment->policy;
+    }
+    return outcome;
+}
+
+SetupOutcome Container::setup_append(std::string_view name, WriterId writer) {
+    SetupOutcome outcome;
+    if (stopped_) return outcome;
+    const auto segment = find(name);
+    if (segment) outcome.depends_on = depends(segment->admitted.newest);
+    if (!segment || segment->admitted.deleted) {
+        outcome.status = Status::kNoSuchSegment;
+        return outcome;
+    }
+    WriterRecord& record = segment->writers[writer];
+    record.owner = ++last_owner_;
+    outcome.status = Status::kOk;
+    outcome.last_event_number = record.last_event_number;
+    outcome.handle.segment_ = segment;
+    outcome.handle.writer_ = writer;
+    outcome.handle.owner_ = record.owner;
+    return outcome;
+}
+
+bool Container::owns(const WriterHandle& handle) const {
+    if (!handle) return false;
+    const auto record = handle.segment_->writers.find(handle.writer_);
+    return record != handle.segment_->writers.end() && record->second.owner == handle.owner_;
+}
+
+AppendOutcome Container::append(const WriterHandle& handle, std::int64_t event_number, std::int32_t event_count,
+                                std::span<const Bytes> pieces) {
+    if (stopped_ || !handle) return {};
+    const std::shared_ptr<Segment>& segment = handle.segment_;
+    const auto record = segment->writers.find(handle.writer_);
+    if (record == segment->writers.end() || record->second.owner != handle.owner_) {
+        return {Status::kInvalidEventNumber, Lsn{}, 0};  // taken over; nothing in the log says so
+    }
+    const Lsn newest = depends(segment->admitted.newest);
+    if (segment->admitted.deleted) return {Status::kNoSuchSegment, newest, 0};
+    if (segment->admitted.sealed) return {Status::kSealed, newest, 0};
+    // Numbers say what is new: an equal one would store an event twice.
+    if (event_number <= record->second.last_event_number) return {Status::kInvalidEventNumber, newest, 0};
+    std::size_t data_bytes = 0;
+    for (const Bytes& piece : pieces) data_bytes += piece.size();
+    if (data_bytes > kMaxOperationBytes - kAppendHeadBytes) return {Status::kInvalidArgument, Lsn{}, 0};
+    if (const auto refused = refusal()) return {*refused, Lsn{}, 0};
+
+    const std::int64_t offset = segment->admitted.length;
+    segment->admitted.length += static_cast<std::int64_t>(data_bytes);
+    record->second.last_event_number = event_number;
+    const Lsn lsn = admit(OperationType::kAppend, segment,
+                          Operation{wall_ms(), Append{segment->key, offset, handle.writer_, event_number, event_count}},
+                          pieces, event_count);
+    return {Status::kOk, depends(lsn), segment->admitted.length};
+}
+
+void Container::release(WriterHandle& handle) {
+    if (!handle) return;
+    const auto record = handle.segment_->writers.find(handle.writer_);
+    if (record != handle.segment_->writers.end() && record->second.owner == handle.owner_) {
+        record->second.owner = 0;
+        if (record->second.last_event_number == kNoEventNumber) handle.segment_->writers.erase(record);
+    }
+    handle = {};
+}
+
+Lsn Container::admit(OperationType type, const std::shared_ptr<Segment>& segment, Operation operation,
+                     std::span<const Bytes> data, std::int32_t event_count) {
+    admitted_ = next(admitted_);
+    segment->admitted.newest = admitted_;
+    segment->admitted.last_modified_ms = operation.wall_ms;
+
+    ByteBuffer head;
+    head.reserve(kAppendHeadBytes);
+    encode_operation(operation, data, head);
+    std::vector<OperationPart> parts;
+    writer_->add(admitted_, head.view(), data, parts);
+
+    PendingOperation& pending = pending_.emplace_back();
+    pending.lsn = admitted_;
+    pending.segment = segment;
+    pending.type = type;
+    pending.event_count = event_count;
+    pending.bytes = head.size();
+    pending.admitted_at = clock_.now();
+    pending.wall_ms = operation.wall_ms;
+    if (type == OperationType::kAppend) {
+        pending.data.reserve(data.size());
+        for (const Bytes& piece : data) {
+            pending.bytes += piece.size();
+            if (!piece.empty()) pending.data.push_back(piece);
+        }
+        append_extents(std::get<Append>(operation.what), parts, pending.extents);
+    }
+    credits_.take(pending.bytes);
+    return admitted_;
+}
+
+void Container::on_committed(Lsn lsn) {
+    MR_CHECK(lsn > committed_ && lsn <= admitted_);
+    std::vector<std::shared_ptr<Segment>> changed;
+    std::size_t bytes = 0;
+    while (!pending_.empty() && pending_.front().lsn <= lsn) {
+        PendingOperation& operation = pending_.front();
+        apply(operation);
+        bytes += operation.bytes;
+        if (!operation.segment->waiting_readers.empty()) changed.push_back(std::move(operation.segment));
+        pending_.pop_front();
+    }
+    committed_ = lsn;
+    for (const auto& segment : changed) segment->wake_readers();
+    credits_.give_back(bytes);
+    tell_committed();
+}
+
+void Container::apply(PendingOperation& operation) {
+    Segment& segment = *operation.segment;
+    segment.committed.last_modified_ms = operation.wall_ms;
+    switch (operation.type) {
+        case OperationType::kCreateSegment:
+            segment.committed.exists = true;
+            ++counts_.segments;
+            metrics_.segments.set(static_cast<double>(counts_.segments));
+            break;
+        case OperationType::kAppend: {
+            if (!segment.committed.deleted) {
+                for (const Extent& extent : operation.extents) segment.extents.add(extent);
+            }
+            std::size_t bytes = 0;
+            for (const Bytes& piece : operation.data) {
+                segment.cache.append(segment.committed.length, piece);
+                segment.committed.length += static_cast<std::int64_t>(piece.size());
+                bytes += piece.size();
+            }
+            MR_CHECK(segment.extents.end() == segment.committed.length);
+            counts_.appended_events += static_cast<std::uint64_t>(operation.event_count);
+            counts_.appended_bytes += bytes;
+            metrics_.appended_events.add(static_cast<std::uint64_t>(operation.event_count));
+            metrics_.appended_bytes.add(bytes);
+            metrics_.append_seconds.observe(std::chrono::duration<double>(clock_.now() - operation.admitted_at).count());
+            break;
+        }
+        case OperationType::kSealSegment:
+            segment.committed.sealed = true;
+            break;
+        case OperationType::kDeleteSegment: {
+            segment.committed.deleted = true;
+            segment.extents.clear();
+            segment.cache.clear();
+            const auto found = names_.find(segment.name);
+            // The name may have been given to a new segment already.
+            if (found != names_.end() && found->second.get() == &segment) names_.erase(found);
+            --counts_.segments;
+            metrics_.segments.set(static_cast<double>(counts_.segments));
+            break;
+        }
+    }
+}
+
+void Container::tell_committed() {
+    committed_changed_.notify_all();
+    // A listener may add itself again, or others, while it is told.
+    std::vector<CommitListener*> told = std::exchange(listeners_, {});
+    for (CommitListener* listener : told) {
+        if (listener->on_committed(options_.id, committed_)) listeners_.push_back(listener);
+    }
+}
+
+void Container::add_listener(CommitListener& listener) {
+    listeners_.push_back(&listener);
+}
+
+void Container::remove_listener(CommitListener& listener) { std::erase(listeners_, &listener); }
+
+Task<bool> Container::wait_committed(Lsn lsn) {
+    auto pass = gate_.enter();
+    while (pass && !committed(lsn) && !stopped_) co_await committed_changed_.wait();
+    co_return committed(lsn);
+}
+
+void Container::on_full(bool full) {
+    metrics_.full.set(full ? 1 : 0);
+    if (!full) return;
+    credits_.changed().notify_all();
+    for (CommitListener* listener : std::vector<CommitListener*>{listeners_}) listener->on_full(options_.id);
+}
+
+void Container::on_failed(Error error) {
+    stopped_ = true;
+    stop();
+    if (report_failure_) {
+        report_failure_(std::move(error).while_doing("container " + to_string(options_.id)));
+    }
+}
+
+void Container::stop() {
+    credits_.changed().notify_all();
+    committed_changed_.notify_all();
+    for (CommitListener* listener : std::exchange(listeners_, {})) listener->on_stopped(options_.id);
+}
+
+Container::Counts Container::counts() const { return counts_; }
+
+}  // namespace millrace::container

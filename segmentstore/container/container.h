@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A container: the segments of some hash slots, on one durable log (docs/formats/container.md).
+// Admission is synchronous and runs ahead of the log: it decides on the newest admitted state, gives
+// out offsets and queues the operation. Every outcome, positive, negative or informational, carries
+// the LSN that it depends on; it may leave the process when that LSN is committed, not before.
+// Readers see committed bytes only.
+// Thread rule: everything on one executor. Lifetime: close() must have completed before destruction;
+// log, credits and cache outlive the container.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "common/base/bytes.h"
+#include "common/base/result.h"
+#include "common/model/ids.h"
+#include "common/runtime/clock.h"
+#include "common/runtime/gate.h"
+#include "segmentstore/container/admission.h"
+#include "segmentstore/container/container_metrics.h"
+#include "segmentstore/container/data_cache.h"
+#include "segmentstore/container/log_writer.h"
+#include "segmentstore/container/segment.h"
+#include "segmentstore/log/durable_log.h"
+
+namespace millrace::container {
+
+enum class Status : std::uint8_t {
+    kOk,
+    kAlreadyExists,
+    kNoSuchSegment,
+    kSealed,
+    kInvalidEventNumber,  // the writer's number was overtaken, or another connection set up this writer
+    kInvalidArgument,     // a name or size that can never be right
+    kFull,                // the disk is full; nothing new is admitted
+    kStopped,             // the log failed or the container closes
+};
+
+// For create, seal, delete.
+struct Outcome {
+    Status status = Status::kStopped;
+    Lsn depends_on;
+};
+
+// A writer's right to append to a segment; void as soon as the same writer is set up again.
+class WriterHandle {
+public:
+    WriterHandle() = default;
+    explicit operator bool() const { return segment_ != nullptr; }
+
+private:
+    friend class Container;
+    std::shared_ptr<Segment> segment_;
+    WriterId writer_;
+    std::uint64_t owner_ = 0;
+};
+
+struct SetupOutcome {
+    Status status = Status::kStopped;
+    Lsn depends_on;
+    std::int64_t last_event_number = kNoEventNumber;
+    WriterHandle handle;
+};
+
+struct AppendOutcome {
+    Status status = Status::kStopped;
+    Lsn depends_on;
+    std::int64_t length_after = 0;  // of the segment
+};
+
+struct InfoOutcome {
+    Status status = Status::kStopped;
+    Lsn depends_on;
+    bool sealed = false;
+    std::int64_t length = 0;
+    std::int64_t start_offset = 0;
+    std::int64_t last_modified_ms = 0;
+    ScalePolicy policy;
+};
+
+// Lets the owner of a waiting read give up on it.
+class ReadWait {
+public:
+    void cancel() {
+        cancelled_ = true;
+        changed_.notify_all();
+    }
+    bool cancelled() const { return cancelled_; }
+
+private:
+    friend class Container;
+    bool cancelled_ = false;
+    Signal changed_;
+};
+
+enum class ReadStatus : std::uint8_t {
+    kData,            // `data` is empty only with end_of_segment
+    kNoSuchSegment,
+    kSealedWhileWaiting,
+    kIllegalOffset,   // negative, or beyond the end of a sealed segment
+    kNotYet,          // no byte at this offset yet: wait_readable()
+    kNotCached,       // read_back() has it
+    kFailed,          // the log could not give it; see `error`
+    kCancelled,
+    kStopped,
+};
+
+struct ReadOutcome {
+    ReadStatus status = ReadStatus::kStopped;
+    Bytes data;
+    bool at_tail = false;
+    bool end_of_segment = false;
+    std::optional<Error> error;
+};
+
+// A position in one particular segment, whatever becomes of its name.
+class ReadCursor {
+public:
+    std::int64_t offset() const { return offset_; }
+
+private:
+    friend class Container;
+    std::shared_ptr<Segment> segment_;  // empty: there is no such segment
+    std::int64_t offset_ = 0;
+    bool waited_ = false;
+};
+
+// Told when replies that wait may go. Called on the executor, not inside an admission.
+class CommitListener {
+public:
+    // Everything up to `committed` is. Returns whether it waits for more.
+    virtual bool on_committed(ContainerId container, Lsn committed) = 0;
+    // What waits will not commit soon: the disk is full.
+    virtual void on_full(ContainerId container) = 0;
+    // What waits will never be acknowledged by this process.
+    virtual void on_stopped(ContainerId container) = 0;
+
+protected:
+    ~CommitListener() = default;
+};
+
+struct ContainerOptions {
+    ContainerId id;
+    // See LogWriter::Events::refusing.
+    std::function<bool()> log_refusing{};
+    // For the simulator's checker only: outcomes depend on nothing, so replies run ahead of the log.
+    bool test_only_reply_without_waiting = false;
+};
+
+class Container {
+public:
+    struct Counts {
+        std::uint64_t appended_events = 0;  // committed by this process
+        std::uint64_t appended_bytes = 0;
+        std::size_t segments = 0;
+    };
+
+    // `on_failed` is called once when the log fails for good.
+    Container(Executor executor, Clock& clock, log::DurableLog& log, AdmissionCredits& credits, DataCache& cache,
+              ContainerOptions options, std::function<void(Error)> on_failed);
+    ~Container();
+
+    // Replays the log; before anything else. kCorrupt, kUnsupported: the detail names the log entry.
+    Task<Result<void>> recover();
+    // Commits what was admitted (unless the disk is full), ends waiting reads. Does not close the log.
+    Task<void> close();
+
+    Outcome create(std::string_view name, const ScalePolicy& policy);
+    Outcome seal(std::string_view name);
+    Outcome remove(std::string_view name);
+    // While the disk is full: as committed, depending on nothing.
+    InfoOutcome info(std::string_view name) const;
+
+    // Takes the (segment, writer) over: an earlier handle of the same writer is void from now on.
+    SetupOutcome setup_append(std::string_view name, WriterId writer);
+    // Whether this handle is still the newest of its writer.
+    bool owns(const WriterHandle& handle) const;
+    // Appends all pieces as one: wholly or not at all, contiguous. `event_number` is that of the last
+    // of `event_count` events and must be above every number admitted for this writer before.
+    AppendOutcome append(const WriterHandle& handle, std::int64_t event_number, std::int32_t event_count,
+                         std::span<const Bytes> pieces);
+    // The connection of this handle is gone.
+    void release(WriterHandle& handle);
+
+    // Reads, in steps, so that the caller decides where waiting and memory belong.
+    ReadCursor open_read(std::string_view name, std::int64_t offset) const;
+    // At most `length` bytes. Never waits: kNotYet and kNotCached say what to wait for.
+    ReadOutcome read_now(ReadCursor& cursor, std::size_t length);
+    // Until read_now() would answer something else than kNotYet, or `wait` is cancelled.
+    Task<void> wait_readable(ReadCursor& cursor, ReadWait& wait);
+    // As read_now(), reading the log where the cache does not help. `cursor` outlives the call.
+    Task<ReadOutcome> read_back(ReadCursor& cursor, std::size_t length);
+    // All of it in one. `wait` outlives the call.
+    Task<ReadOutcome> read(std::string name, std::int64_t offset, std::size_t length, ReadWait& wait);
+
+    bool committed(Lsn lsn) const { return lsn <= committed_; }
+    Lsn committed() const { return committed_; }
+    Lsn admitted() const { return admitted_; }
+    bool full() const { return writer_ && writer_->full(); }
+    bool stopped() const { return stopped_; }
+    ContainerId id() const { return options_.id; }
+    Counts counts() const;
+
+    // `listener` hears of every commit until its on_committed() says that it waits no more, it is
+    // removed, or on_stopped() was called. REQUIRES: it is not listening already.
+    void add_listener(CommitListener& listener);
+    void remove_listener(CommitListener& listener);
+    // Whether `lsn` is committed in the end; false when the container stops first.
+    Task<bool> wait_committed(Lsn lsn);
+
+private:
+    struct PendingOperation {
+        Lsn lsn;
+        std::shared_ptr<Segment> segment;
+        OperationType type{};
+        std::int32_t event_count = 0;
+        std::size_t bytes = 0;    // of the whole operation, as taken from the credits
+        std::vector<Bytes> data;  // of an append
+        std::vector<Extent> extents;
+        MonotonicTime admitted_at;
+        std::int64_t wall_ms = 0;
+    };
+    struct NameHash {
+        using is_transparent = void;
+        std::size_t operator()(std::string_view name) const { return std::hash<std::string_view>{}(name); }
+    };
+    using Names = std::unordered_map<std::string, std::shared_ptr<Segment>, NameHash, std::equal_to<>>;
+
+    std::shared_ptr<Segment> find(std::string_view name) const;
+    // The LSN that an outcome carries.
+    Lsn depends(Lsn lsn) const { return options_.test_only_reply_without_waiting ? Lsn{} : lsn; }
+    std::optional<Status> refusal() const;
+    std::int64_t wall_ms();
+    Lsn admit(OperationType type, const std::shared_ptr<Segment>& segment, Operation operation,
+              std::span<const Bytes> data, std::int32_t event_count);
+
+    void on_committed(Lsn lsn);
+    void apply(PendingOperation& operation);
+    void tell_committed();
+    void on_full(bool full);
+    void on_failed(Error error);
+    void stop();
+
+    class Replay;
+    Result<void> apply_replayed(Replay& replay, ReplayedOperation& operation);
+
+    Task<Result<Bytes>> load_entry(log::Index index);
+
+    const Executor executor_;
+    Clock& clock_;
+    log::DurableLog& log_;
+    AdmissionCredits& credits_;
+    DataCache& cache_;
+    const ContainerOptions options_;
+    const std::function<void(Error)> report_failure_;
+    ContainerMetrics metrics_;
+
+    std::unique_ptr<LogWriter> writer_;  // after recover()
+    Names names_;  // admitted; a deleted segment stays until its deletion is committed
+    Lsn admitted_;
+    Lsn committed_;
+    std::deque<PendingOperation> pending_;
+    std::int64_t wall_ms_ = 0;
+    std::uint64_t last_owner_ = 0;
+    Counts counts_;
+
+    std::vector<CommitListener*> listeners_;
+    Signal committed_changed_;
+    bool stopped_ = false;   // admits nothing
+    bool closing_ = false;   // serves nothing
+    Gate gate_;
+};
+
+}  // namespace millrace::container

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Reads of committed bytes: from the cache, from the log by extent, or waiting at the tail.
+#include <algorithm>
+#include <iterator>
+
+#include "segmentstore/container/container.h"
+
+namespace millrace::container {
+
+namespace {
+
+// Entries read back for one reply at most; the reader asks again for more.
+constexpr std::size_t kMaxEntriesPerRead = 16;
+
+// Keeps a signal among a segment's waiting readers.
+class WaitingReader {
+public:
+    WaitingReader(std::shared_ptr<Segment> segment, Signal& signal)
+        : segment_{std::move(segment)},
+          place_{segment_->waiting_readers.insert(segment_->waiting_readers.end(), &signal)} {}
+    WaitingReader(const WaitingReader&) = delete;
+    WaitingReader& operator=(const WaitingReader&) = delete;
+    ~WaitingReader() { segment_->waiting_readers.erase(place_); }
+
+private:
+    const std::shared_ptr<Segment> segment_;
+    const std::list<Signal*>::iterator place_;
+};
+
+ReadOutcome read_status(ReadStatus status) {
+    ReadOutcome outcome;
+    outcome.status = status;
+    return outcome;
+}
+
+ReadOutcome read_data(const Segment::Committed& committed, std::int64_t offset, Bytes data) {
+    ReadOutcome outcome;
+    outcome.status = ReadStatus::kData;
+    const bool reaches_end = offset + static_cast<std::int64_t>(data.size()) == committed.length;
+    outcome.at_tail = reaches_end && !committed.sealed;
+    outcome.end_of_segment = reaches_end && committed.sealed;
+    outcome.data = std::move(data);
+    return outcome;
+}
+
+}  // namespace
+
+ReadCursor Container::open_read(std::string_view name, std::int64_t offset) const {
+    ReadCursor cursor;
+    cursor.segment_ = find(name);
+    cursor.offset_ = offset;
+    return cursor;
+}
+
+ReadOutcome Container::read_now(ReadCursor& cursor, std::size_t length) {
+    if (closing_) return read_status(ReadStatus::kStopped);
+    if (!cursor.segment_) return read_status(ReadStatus::kNoSuchSegment);
+    if (cursor.offset_ < 0) return read_status(ReadStatus::kIllegalOffset);
+    const Segment& segment = *cursor.segment_;
+    const Segment::Committed& committed = segment.committed;
+    if (committed.deleted) return read_status(ReadStatus::kNoSuchSegment);
+    if (cursor.offset_ < committed.length) {
+        Bytes data = segment.cache.find(cursor.offset_, length);
+        if (data.empty()) return read_status(ReadStatus::kNotCached);
+        metrics_.read_bytes_cache.add(data.size());
+        return read_data(committed, cursor.offset_, std::move(data));
+    }
+    if (!committed.sealed) return read_status(ReadStatus::kNotYet);
+    if (cursor.waited_) return read_status(ReadStatus::kSealedWhileWaiting);
+    if (cursor.offset_ == committed.length) return read_data(committed, cursor.offset_, Bytes{});
+    return read_status(ReadStatus::kIllegalOffset);
+}
+
+Task<void> Container::wait_readable(ReadCursor& cursor, ReadWait& wait) {
+    auto pass = gate_.enter();
+    if (!pass || !cursor.segment_) co_return;
+    const WaitingReader waiting{cursor.segment_, wait.changed_};
+    const auto nothing_yet = [&] {
+        const Segment::Committed& committed = cursor.segment_->committed;
+        return !closing_ && !wait.cancelled() && !committed.deleted && !committed.sealed &&
+               cursor.offset_ >= committed.length;
+    };
+    while (nothing_yet()) {
+        cursor.waited_ = true;
+        co_await wait.changed_.wait();
+    }
+}
+
+Task<Result<Bytes>> Container::load_entry(log::Index index) {
+    Bytes body = cache_.find_entry(options_.id, index);
+    if (!body.empty()) co_return body;
+    MR_CO_TRY(body, co_await log_.read(index, 0, kMaxEntryBytes));
+    cache_.keep_entry(options_.id, index, body);
+    co_return body;
+}
+
+Task<ReadOutcome> Container::read_back(ReadCursor& cursor, std::size_t length) {
+    auto pass = gate_.enter();
+    if (!pass) co_return read_status(ReadStatus::kStopped);
+    ReadOutcome at_once = read_now(cursor, length);
+    if (at_once.status != ReadStatus::kNotCached) co_return at_once;
+
+    // Held for the whole read: so many replies at a time are being put together in memory.
+    const DataCache::LoadPermit permit = co_await cache_.load_permit();
+    const std::shared_ptr<Segment> segment = cursor.segment_;
+    ByteBuffer out;
+    std::size_t loads = 0;
+    while (out.size() < length) {
+        // The world may have changed while an entry was read.
+        if (closing_) co_return read_status(ReadStatus::kStopped);
+        if (segment->committed.deleted) co_return read_status(ReadStatus::kNoSuchSegment);
+        const std::int64_t at = cursor.offset_ + static_cast<std::int64_t>(out.size());
+        const auto left = static_cast<std::size_t>(segment->committed.length - at);
+        if (left == 0) break;
+        if (out.capacity() == 0) out.reserve(std::min(length, left));
+        const Bytes cached = segment->cache.find(at, length - out.size());
+        if (!cached.empty()) {
+            metrics_.read_bytes_cache.add(cached.size());
+            out.append(cached.view());
+            continue;
+        }
+        if (loads == kMaxEntriesPerRead) break;
+        ++loads;
+        const Extent extent = *segment->extents.find(at);
+        Result<Bytes> body = co_await load_entry(extent.entry);
+        Result<void> walked = body ? ok() : Result<void>{body.error()};
+        const std::size_t before = out.size();
+        if (walked) {
+            walked = walk_run(extent, segment->key, *body, [&](std::int64_t offset, const Bytes& piece) {
+                const std::int64_t wanted = cursor.offset_ + static_cast<std::int64_t>(out.size());
+                if (offset + static_cast<std::int64_t>(piece.size()) <= wanted || out.size() == length) return;
+                const auto skip = static_cast<std::size_t>(wanted - offset);
+                out.append(piece.view().subspan(skip, std::min(piece.size() - skip, length - out.size())));
+            });
+        }
+        if (walked && out.size() == before) walked = Error{ErrorCode::kInternal, "an extent gave no bytes"};
+        if (!walked) {
+            if (before > 0) break;  // what is there is right; the next read meets the error
+            ReadOutcome failed = read_status(ReadStatus::kFailed);
+            failed.error = std::move(walked).error().while_doing("read back segment '" + segment->name + "'");
+            co_return failed;
+        }
+        metrics_.read_bytes_log.add(out.size() - before);
+    }
+    if (closing_) co_return read_status(ReadStatus::kStopped);
+    if (segment->committed.deleted) co_return read_status(ReadStatus::kNoSuchSegment);
+    co_return read_data(segment->committed, cursor.offset_, Bytes{std::move(out)});
+}
+
+Task<ReadOutcome> Container::read(std::string name, std::int64_t offset, std::size_t length, ReadWait& wait) {
+    ReadCursor cursor = open_read(name, offset);
+    for (;;) {
+        ReadOutcome outcome = read_now(cursor, length);
+        if (outcome.status == ReadStatus::kNotCached) outcome = co_await read_back(cursor, length);
+        if (outcome.status != ReadStatus::kNotYet) co_return outcome;
+        co_await wait_readable(cursor, wait);
+        if (wait.cancelled()) co_return read_status(ReadStatus::kCancelled);
+    }
+}
+
+}  // namespace millrace::container

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "segmentstore/container/data_cache.h"
+
+#include <algorithm>
+
+namespace millrace::container {
+
+DataCache::DataCache(std::size_t budget_bytes)
+    : budget_{budget_bytes}, entry_budget_{std::min<std::size_t>(budget_bytes / 4, 32 * 1024 * 1024)} {}
+
+DataCache::~DataCache() { MR_CHECK(blocks_.empty()); }
+
+Bytes DataCache::find_entry(ContainerId log, log::Index index) {
+    const auto found = entry_index_.find({log.number(), index.number()});
+    if (found == entry_index_.end()) return {};
+    entries_.splice(entries_.end(), entries_, found->second);
+    return found->second->body;
+}
+
+void DataCache::keep_entry(ContainerId log, log::Index index, Bytes body) {
+    const EntryKey key{log.number(), index.number()};
+    if (body.size() > entry_budget_ || entry_index_.contains(key)) return;
+    while (entry_bytes_ + body.size() > entry_budget_) {
+        entry_bytes_ -= entries_.front().body.size();
+        entry_index_.erase(entries_.front().key);
+        entries_.pop_front();
+    }
+    make_room(body.size());
+    entry_bytes_ += body.size();
+    entries_.push_back({key, std::move(body)});
+    entry_index_[key] = std::prev(entries_.end());
+}
+
+DataCache::LoadPermit::~LoadPermit() {
+    if (cache_ == nullptr) return;
+    --cache_->loads_;
+    cache_->load_ended_.notify_one();
+}
+
+Task<DataCache::LoadPermit> DataCache::load_permit() {
+    while (loads_ >= kMaxLoads) co_await load_ended_.wait();
+    ++loads_;
+    co_return LoadPermit{this};
+}
+
+DataCache::Blocks::iterator DataCache::new_block(SegmentCache& owner, std::int64_t begin, std::size_t capacity) {
+    make_room(capacity);
+    Block block;
+    block.owner = &owner;
+    block.begin = begin;
+    block.memory = std::shared_ptr<std::byte[]>(new std::byte[capacity]);  // uninitialised on purpose
+    block.capacity = capacity;
+    blocks_.push_back(std::move(block));
+    block_bytes_ += capacity;
+    return std::prev(blocks_.end());
+}
+
+DataCache::Blocks::iterator DataCache::share_block(SegmentCache& owner, std::int64_t begin, Bytes bytes) {
+    make_room(bytes.size());
+    Block block;
+    block.owner = &owner;
+    block.begin = begin;
+    block.capacity = block.used = bytes.size();
+    block.shared = std::move(bytes);
+    blocks_.push_back(std::move(block));
+    block_bytes_ += blocks_.back().capacity;
+    return std::prev(blocks_.end());
+}
+
+void DataCache::make_room(std::size_t bytes) {
+    // Entries can be read again as well as blocks; blocks serve the tail, so old entries go first.
+    while (block_bytes_ + entry_bytes_ + bytes > budget_ && !entries_.empty()) {
+        entry_bytes_ -= entries_.front().body.size();
+        entry_index_.erase(entries_.front().key);
+        entries_.pop_front();
+    }
+    while (block_bytes_ + entry_bytes_ + bytes > budget_ && !blocks_.empty()) {
+        SegmentCache& owner = *blocks_.front().owner;
+        // Blocks of one segment are made in offset order: its oldest is its first.
+        MR_CHECK(owner.blocks_.front() == blocks_.begin());
+        owner.blocks_.erase(owner.blocks_.begin());
+        drop(blocks_.begin());
+    }
+}
+
+void DataCache::drop(Blocks::iterator block) {
+    block_bytes_ -= block->capacity;
+    blocks_.erase(block);
+}
+
+void SegmentCache::append(std::int64_t offset, const Bytes& bytes) {
+    if (bytes.empty() || bytes.size() > cache_.budget() / 4) {
+        // Too large to keep: what would follow it could no longer be contiguous with what is here.
+        if (!bytes.empty()) clear();
+        return;
+    }
+    if (bytes.size() >= kMaxBlock) {  // large slices share their memory with little else
+        const auto block = cache_.share_block(*this, offset, bytes);
+        blocks_.push_back(block);
+        return;
+    }
+    std::size_t done = 0;
+    while (done < bytes.size()) {
+        const bool usable = !blocks_.empty() && blocks_.back()->memory != nullptr &&
+                            blocks_.back()->used < blocks_.back()->capacity;
+        if (!usable) {
+            const std::size_t left = bytes.size() - done;
+            std::size_t capacity = kMinBlock;
+            if (!blocks_.empty()) capacity = std::min(kMaxBlock, blocks_.back()->capacity * 2);
+            while (capacity < left && capacity < kMaxBlock) capacity *= 2;
+            const auto block = cache_.new_block(*this, offset + static_cast<std::int64_t>(done), capacity);
+            blocks_.push_back(block);
+        }
+        Block& last = *blocks_.back();
+        MR_CHECK(last.begin + static_cast<std::int64_t>(last.used) == offset + static_cast<std::int64_t>(done));
+        const std::size_t take = std::min(last.capacity - last.used, bytes.size() - done);
+        std::memcpy(last.memory.get() + last.used, bytes.data() + done, take);
+        last.used += take;
+        done += take;
+    }
+}
+
+Bytes SegmentCache::find(std::int64_t offset, std::size_t length) const {
+    if (blocks_.empty() || offset < blocks_.front()->begin) return {};
+    const auto after = std::upper_bound(blocks_.begin(), blocks_.end(), offset,
+                                        [](std::int64_t at, const auto& block) { return at < block->begin; });
+    const Block& block = **std::prev(after);
+    const auto inside = static_cast<std::size_t>(offset - block.begin);
+    if (inside >= block.used) return {};
+    const std::size_t take = std::min(length, block.used - inside);
+    if (block.memory == nullptr) return block.shared.slice(inside, take);
+    return Bytes{block.memory, ByteView{block.memory.get() + inside, take}};
+}
+
+void SegmentCache::clear() {
+    for (const auto& block : blocks_) cache_.drop(block);
+    blocks_.clear();
+}
+
+}  // namespace millrace::container

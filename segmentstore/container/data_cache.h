@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Recently appended bytes of all segments of a process, and log entries read back, within one
+// budget; the oldest blocks go first. Appended bytes are copied into blocks that belong to one
+// segment, so that what is kept is what is counted: a small slice never keeps a receive buffer alive.
+// Thread rule: one executor. Lifetime: the cache outlives its SegmentCaches.
+#pragma once
+
+#include <cstdint>
+#include <list>
+#include <map>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "common/base/bytes.h"
+#include "common/model/ids.h"
+#include "common/runtime/signal.h"
+#include "common/runtime/task.h"
+#include "segmentstore/log/durable_log.h"
+
+namespace millrace::container {
+
+class SegmentCache;
+
+class DataCache {
+public:
+    explicit DataCache(std::size_t budget_bytes);
+    DataCache(const DataCache&) = delete;
+    DataCache& operator=(const DataCache&) = delete;
+    ~DataCache();
+
+    // Real memory held: blocks and entries.
+    std::size_t bytes() const { return block_bytes_ + entry_bytes_; }
+    std::size_t budget() const { return budget_; }
+
+    // Log entries read back; a quarter of the budget, at most 32 MiB.
+    Bytes find_entry(ContainerId log, log::Index index);
+    void keep_entry(ContainerId log, log::Index index, Bytes body);
+
+    // At most so many entries are being read back at a time, over all containers.
+    static constexpr std::size_t kMaxLoads = 16;
+    class LoadPermit {
+    public:
+        explicit LoadPermit(DataCache* cache) : cache_{cache} {}
+        LoadPermit(LoadPermit&& other) noexcept : cache_{std::exchange(other.cache_, nullptr)} {}
+        LoadPermit& operator=(LoadPermit&&) = delete;
+        ~LoadPermit();
+
+    private:
+        DataCache* cache_;
+    };
+    Task<LoadPermit> load_permit();
+
+private:
+    friend class SegmentCache;
+
+    struct Block {
+        SegmentCache* owner = nullptr;
+        std::int64_t begin = 0;  // offset in the segment
+        std::shared_ptr<std::byte[]> memory;  // empty when `shared` is used
+        Bytes shared;                         // a large append, kept as it came
+        std::size_t capacity = 0;
+        std::size_t used = 0;
+    };
+    using Blocks = std::list<Block>;
+
+    Blocks::iterator new_block(SegmentCache& owner, std::int64_t begin, std::size_t capacity);
+    Blocks::iterator share_block(SegmentCache& owner, std::int64_t begin, Bytes bytes);
+    void make_room(std::size_t bytes);
+    void drop(Blocks::iterator block);
+
+    const std::size_t budget_;
+    const std::size_t entry_budget_;
+    Blocks blocks_;  // oldest first
+    std::size_t block_bytes_ = 0;
+
+    using EntryKey = std::pair<std::uint32_t, std::uint64_t>;
+    struct KeptEntry {
+        EntryKey key;
+        Bytes body;
+    };
+    std::list<KeptEntry> entries_;  // least recently used first
+    std::map<EntryKey, std::list<KeptEntry>::iterator> entry_index_;
+    std::size_t entry_bytes_ = 0;
+
+    std::size_t loads_ = 0;
+    Signal load_ended_;
+};
+
+// One segment's part: a contiguous run of bytes that ends at the segment's committed length.
+class SegmentCache {
+public:
+    explicit SegmentCache(DataCache& cache) : cache_{cache} {}
+    SegmentCache(const SegmentCache&) = delete;
+    SegmentCache& operator=(const SegmentCache&) = delete;
+    ~SegmentCache() { clear(); }
+
+    // REQUIRES: `offset` is where the last append ended, if any of it is still here.
+    void append(std::int64_t offset, const Bytes& bytes);
+    // Up to `length` contiguous bytes from `offset`, not copied; empty when they are not here.
+    Bytes find(std::int64_t offset, std::size_t length) const;
+    void clear();
+
+    static constexpr std::size_t kMinBlock = 4 * 1024;
+    static constexpr std::size_t kMaxBlock = 256 * 1024;
+
+private:
+    friend class DataCache;
+    using Block = DataCache::Block;
+
+    DataCache& cache_;
+    std::vector<DataCache::Blocks::iterator> blocks_;  // by offset
+};
+
+}  // namespace millrace::container

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Replay: the log is the container's only memory. Everything that the log says was checked when it
+// was admitted, so whatever does not fit is damage, and the container does not start.
+#include <deque>
+#include <utility>
+
+#include "segmentstore/container/container.h"
+
+namespace millrace::container {
+
+// What only replay needs.
+class Container::Replay {
+public:
+    std::unordered_map<SegmentKey, std::shared_ptr<Segment>> by_key;
+    OperationAssembler assembler;
+
+    Result<std::shared_ptr<Segment>> find(SegmentKey key) const {
+        const auto found = by_key.find(key);
+        if (found == by_key.end()) {
+            return Error{ErrorCode::kCorrupt, "it names segment " + to_string(key) + ", which does not exist"};
+        }
+        return found->second;
+    }
+};
+
+namespace {
+
+// Entries read ahead while earlier ones are applied: at most this many MiB a container.
+constexpr std::size_t kReadAhead = 2;
+
+Error replay_mismatch(const Segment& segment, std::string what) {
+    return {ErrorCode::kCorrupt, "segment '" + segment.name + "': " + std::move(what)};
+}
+
+}  // namespace
+
+Task<Result<void>> Container::recover() {
+    Replay replay;
+    using Slot = OneShot<Result<Bytes>>;
+    std::deque<std::shared_ptr<Slot>> ahead;
+    Gate readers;
+    log::Index to_read = log_.first();
+    const log::Index end = log_.next();
+    Result<void> result = ok();
+    for (log::Index index = log_.first(); result && index < end; index = next(index)) {
+        while (to_read < end && ahead.size() < kReadAhead) {
+            auto slot = std::make_shared<Slot>();
+            ahead.push_back(slot);
+            readers.spawn(executor_, [this, slot, to_read]() -> Task<void> {
+                slot->set(co_await log_.read(to_read, 0, kMaxEntryBytes));
+            });
+            to_read = next(to_read);
+        }
+        const std::shared_ptr<Slot> slot = std::move(ahead.front());
+        ahead.pop_front();
+        Result<Bytes> body = co_await slot->wait();
+        if (!body) {
+            result = std::move(body).error().while_doing("log entry " + to_string(index));
+            break;
+        }
+        std::vector<ReplayedOperation> operations;
+        result = replay.assembler.feed(index, body->view(), operations);
+        for (auto operation = operations.begin(); result && operation != operations.end(); ++operation) {
+            result = apply_replayed(replay, *operation);
+            if (!result) {
+                result = std::move(result).error().while_doing("log entry " + to_string(index) + ", operation " +
+                                                               to_string(next(committed_)));
+            }
+        }
+    }
+    co_await readers.close();
+    if (!result) co_return std::move(result).error().while_doing("container " + to_string(options_.id));
+    admitted_ = committed_;
+    counts_.segments = names_.size();
+    metrics_.segments.set(static_cast<double>(counts_.segments));
+    LogWriter::Events events{[this](Lsn lsn) { on_committed(lsn); }, [this](bool is_full) { on_full(is_full); },
+                             [this](Error error) { on_failed(std::move(error)); }, options_.log_refusing};
+    writer_ = std::make_unique<LogWriter>(executor_, clock_, log_, std::move(events));
+    writer_->start();
+    co_return ok();
+}
+
+Result<void> Container::apply_replayed(Replay& replay, ReplayedOperation& replayed) {
+    const Lsn lsn = next(committed_);
+    const Operation& operation = replayed.decoded.operation;
+    std::shared_ptr<Segment> segment;
+    if (const auto* create = std::get_if<CreateSegment>(&operation.what)) {
+        if (create->segment.number() != lsn.number()) {
+            return Error{ErrorCode::kCorrupt, "it creates segment " + to_string(create->segment) + " at LSN " +
+                                                  to_string(lsn) + "; operations are missing or doubled"};
+        }
+        if (names_.contains(create->name)) {
+            return Error{ErrorCode::kCorrupt, "it creates segment '" + create->name + "', which exists"};
+        }
+        segment = std::make_shared<Segment>(create->name, create->segment, cache_);
+        segment->policy = create->policy;
+        segment->committed.exists = true;
+        names_[create->name] = segment;
+        replay.by_key[create->segment] = segment;
+    } else if (const auto* append = std::get_if<Append>(&operation.what)) {
+        MR_TRY(segment, replay.find(append->segment));
+        if (segment->committed.sealed) return replay_mismatch(*segment, "an append after its seal");
+        if (append->offset != segment->committed.length) {
+            return replay_mismatch(*segment, "an append at offset " + std::to_string(append->offset) + ", its length is " +
+                                                 std::to_string(segment->committed.length));
+        }
+        WriterRecord& record = segment->writers[append->writer];
+        if (append->event_number <= record.last_event_number) {
+            return replay_mismatch(*segment, "event " + std::to_string(append->event_number) + " of writer " +
+                                                 append->writer.to_string() + " after event " +
+                                                 std::to_string(record.last_event_number));
+        }
+        record.last_event_number = append->event_number;
+        std::vector<Extent> extents;
+        append_extents(*append, replayed.parts, extents);
+        for (const Extent& extent : extents) segment->extents.add(extent);
+        segment->committed.length += static_cast<std::int64_t>(replayed.data_bytes);
+        MR_CHECK(segment->extents.end() == segment->committed.length);
+    } else if (const auto* seal = std::get_if<SealSegment>(&operation.what)) {
+        MR_TRY(segment, replay.find(seal->segment));
+        if (segment->committed.sealed) return replay_mismatch(*segment, "sealed twice");
+        if (seal->length != segment->committed.length) {
+            return replay_mismatch(*segment, "sealed at length " + std::to_string(seal->length) + ", its length is " +
+                                                 std::to_string(segment->committed.length));
+        }
+        segment->committed.sealed = true;
+    } else {
+        MR_TRY(segment, replay.find(std::get<DeleteSegment>(operation.what).segment));
+        segment->committed.deleted = true;
+        segment->extents.clear();
+        names_.erase(segment->name);
+        replay.by_key.erase(segment->key);
+    }
+    segment->admitted = {segment->committed.length, segment->committed.sealed, segment->committed.deleted,
+                         operation.wall_ms, lsn};
+    segment->committed.last_modified_ms = operation.wall_ms;
+    wall_ms_ = std::max(wall_ms_, operation.wall_ms);
+    committed_ = lsn;
+    return ok();
+}
+
+}  // namespace millrace::container

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// One segment in memory, seen twice: as admitted (ahead of the log; what decides the next request)
+// and as committed (what readers see). Plain data, changed by Container only.
+// Thread rule: the container's executor.
+#pragma once
+
+#include <cstdint>
+#include <list>
+#include <string>
+#include <unordered_map>
+
+#include "common/model/ids.h"
+#include "common/runtime/signal.h"
+#include "segmentstore/container/data_cache.h"
+#include "segmentstore/container/extent_map.h"
+#include "segmentstore/container/operation.h"
+
+namespace millrace::container {
+
+// A writer's place in a segment.
+struct WriterRecord {
+    std::int64_t last_event_number = kNoEventNumber;  // admitted
+    // Which set-up may append: the newest. 0: none of this process.
+    std::uint64_t owner = 0;
+};
+
+struct Segment {
+    Segment(std::string segment_name, SegmentKey segment_key, DataCache& data_cache)
+        : name{std::move(segment_name)}, key{segment_key}, cache{data_cache} {}
+
+    const std::string name;
+    const SegmentKey key;
+    ScalePolicy policy;
+
+    struct Admitted {
+        std::int64_t length = 0;
+        bool sealed = false;
+        bool deleted = false;
+        std::int64_t last_modified_ms = 0;
+        Lsn newest;  // the last operation on this segment
+    } admitted;
+    std::unordered_map<WriterId, WriterRecord> writers;  // admitted
+
+    struct Committed {
+        bool exists = false;  // its creation
+        std::int64_t length = 0;
+        bool sealed = false;
+        bool deleted = false;
+        std::int64_t last_modified_ms = 0;
+    } committed;
+    ExtentMap extents;   // of the committed bytes
+    SegmentCache cache;  // the newest of them
+
+    std::list<Signal*> waiting_readers;
+    void wake_readers() {
+        for (Signal* reader : waiting_readers) reader->notify_all();
+    }
+};
+
+}  // namespace millrace::container

@@ -1,0 +1,362 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Group commit: from the queue to the disk and back to who waits. Files come and go in rotation.cc.
+#include "segmentstore/log/journal/journal.h"
+
+#include <algorithm>
+
+#include "common/telemetry/log.h"
+#include "segmentstore/log/journal/journal_impl.h"
+#include "segmentstore/log/journal/single_log.h"
+
+namespace millrace::log {
+
+namespace {
+
+constexpr std::uint64_t kMinFileBytes = 1024 * 1024;
+constexpr std::uint64_t kMaxFileBytes = 1024ull * 1024 * 1024;
+// How long the last batch stays without a witness when nothing follows it.
+constexpr std::chrono::milliseconds kWitnessDelay{20};
+
+Result<void> check_options(const JournalOptions& options) {
+    const std::uint64_t bytes = options.file_bytes;
+    if (bytes < kMinFileBytes || bytes > kMaxFileBytes || bytes % kBlockBytes != 0) {
+        return Error{ErrorCode::kInvalidArgument,
+                     "journal files of " + std::to_string(bytes) +
+                         " bytes: it can be 1 MiB to 1 GiB, in multiples of 4096"};
+    }
+    if (options.directory.empty())
+        return Error{ErrorCode::kInvalidArgument, "the journal needs a directory"};
+    return ok();
+}
+
+}  // namespace
+
+Task<Result<std::unique_ptr<Journal>>> Journal::open(Runtime runtime, JournalOptions options) {
+    MR_CO_TRY_VOID(check_options(options));
+    auto journal = std::make_unique<JournalImpl>(runtime, std::move(options));
+    MR_CO_TRY_VOID(co_await journal->recover_and_start());
+    std::unique_ptr<Journal> opened = std::move(journal);
+    co_return std::move(opened);
+}
+
+// A quarter of a file each for a batch and for what a file starts with: then the two always fit
+// together into a new one, and an unproven batch can be written anew.
+JournalImpl::JournalImpl(Runtime runtime, JournalOptions options)
+    : runtime_{runtime},
+      options_{std::move(options)},
+      entry_bytes_max_{std::min<std::size_t>(DurableLog::kMaxEntryBytes, options_.file_bytes / 4)},
+      batch_bytes_max_{std::min<std::size_t>(options_.batch_bytes_max, options_.file_bytes / 4)},
+      reader_{runtime_, options_.directory, !options_.mutations.skip_record_checksum} {}
+
+Task<Result<void>> JournalImpl::recover_and_start() {
+    MR_CO_TRY_VOID(co_await runtime_.disk.create_directories(options_.directory));
+    MR_CO_TRY(Recovered recovered,
+              co_await recover(runtime_, options_.directory, options_.mutations));
+    if (recovered.next_file_seq > UINT32_MAX)
+        co_return Error{ErrorCode::kInternal, "journal file numbers are used up"};
+    if (recovered.store) {
+        store_ = *recovered.store;
+    } else {
+        runtime_.random.fill(store_);
+    }
+    for (auto& [id, log] : recovered.logs) {
+        auto slot = std::make_unique<LogSlot>();
+        slot->id = ContainerId{id};
+        slot->epoch = log.epoch;
+        slot->entries = std::move(log.entries);
+        slots_.emplace(slot->id, std::move(slot));
+    }
+    if (!recovered.torn.empty()) MR_LOG_WARN("journal tail dropped", {"where", recovered.torn});
+    MR_CO_TRY_VOID(co_await start_first_file(recovered));
+    co_await tidy_up(recovered);
+
+    stats_.direct = active_.file->direct();
+    std::uint64_t entries = 0;
+    for (const auto& [id, slot] : slots_)
+        entries += slot->entries.next().number() - slot->entries.first().number();
+    MR_LOG_INFO("journal opened", {"directory", options_.directory}, {"logs", slots_.size()},
+                {"entries", entries}, {"files", sealed_.size() + 1},
+                {"direct_io", stats_.direct ? "yes" : "no"});
+    gate_.spawn(runtime_.executor, [this] { return commit_loop(); });
+    co_return ok();
+}
+
+Task<Result<std::unique_ptr<DurableLog>>> JournalImpl::take_over(ContainerId log) {
+    MR_CO_TRY(const Gate::Pass pass, gate_.enter());
+    std::unique_ptr<LogSlot>& place = slots_[log];
+    if (!place) {
+        place = std::make_unique<LogSlot>();
+        place->id = log;
+    }
+    LogSlot& slot = *place;  // slots are never removed
+    if (slot.owned) {
+        co_return Error{ErrorCode::kFailedPrecondition,
+                        "log " + to_string(log) + " was taken over before by this process"};
+    }
+    slot.owned = true;
+    const Result<PendingPtr> promise = submit(slot, RecordType::kPromise, {}, 0);
+    Result<Index> durable = promise ? Result<Index>{} : Result<Index>{promise.error()};
+    if (promise) durable = co_await (*promise)->done.wait();
+    if (!durable) {
+        slot.owned = false;
+        co_return std::move(durable).error().while_doing("take over log " + to_string(log));
+    }
+    std::unique_ptr<DurableLog> owner = std::make_unique<SingleLog>(*this, slot);
+    co_return std::move(owner);
+}
+
+Task<void> JournalImpl::close() {
+    gate_.shut();
+    closing_ = true;
+    pace_.cancelled = true;
+    pace_.changed.notify_all();
+    wake_.notify_all();
+    co_await gate_.close();
+}
+
+Journal::Stats JournalImpl::stats() const {
+    Stats stats = stats_;
+    stats.files = sealed_.size() + 1 + (prepared_ ? 1 : 0);
+    stats.failed = failure_.has_value();
+    return stats;
+}
+
+Result<PendingPtr> JournalImpl::append(LogSlot& slot, std::vector<Bytes> pieces) {
+    if (closing_) return Error{ErrorCode::kClosed, "the journal is closed"};
+    std::size_t bytes = 0;
+    for (const Bytes& piece : pieces) bytes += piece.size();
+    if (bytes == 0 || bytes > entry_bytes_max_) {
+        return Error{ErrorCode::kTooLarge, "an entry of " + std::to_string(bytes) +
+                                               " bytes: it can have 1 to " +
+                                               std::to_string(entry_bytes_max_)};
+    }
+    return submit(slot, RecordType::kEntry, std::move(pieces), bytes);
+}
+
+Task<Result<Bytes>> JournalImpl::read(LogSlot& slot, Index index, std::size_t offset,
+                                      std::size_t length) {
+    MR_CO_TRY(const Gate::Pass pass, gate_.enter());
+    if (!slot.entries.contains(index)) {
+        co_return Error{ErrorCode::kNotFound,
+                        "log " + to_string(slot.id) + " has no entry " + to_string(index) +
+                            "; it has " + to_string(slot.entries.first()) + " up to before " +
+                            to_string(slot.entries.next())};
+    }
+    co_return co_await reader_.read(slot.entries.at(index), offset, length);
+}
+
+Result<PendingPtr> JournalImpl::submit(LogSlot& slot, RecordType type, std::vector<Bytes> pieces,
+                                       std::size_t bytes) {
+    if (failure_) return Error{ErrorCode::kClosed, "the journal has failed: " + failure_->detail()};
+    if (queue_bytes_ + bytes > options_.queue_bytes_max) {
+        return Error{ErrorCode::kTooLarge, "the journal's queue would hold more than " +
+                                               std::to_string(options_.queue_bytes_max) + " bytes"};
+    }
+    auto pending = std::make_shared<Pending>();
+    pending->slot = &slot;
+    pending->type = type;
+    pending->pieces = std::move(pieces);
+    pending->bytes = bytes;
+    queue_.push_back(pending);
+    queue_bytes_ += bytes;
+    wake_.notify_all();
+    return pending;
+}
+
+Task<void> JournalImpl::commit_loop() {
+    while (!failure_) {
+        if (!queue_.empty()) {
+            co_await commit_some();
+        } else if (closing_) {
+            // With its witness synced, a clean end leaves nothing that the next start must doubt.
+            if (witness_due_) {
+                co_await write_witness(true);
+            } else if (active_.last_batch > synced_through_) {
+                const Result<void> synced = co_await active_.file->sync();
+                if (!synced) fail(synced.error());
+            }
+            break;
+        } else if (witness_due_) {
+            const bool woken =
+                co_await wake_.wait_until(runtime_.clock, runtime_.clock.now() + kWitnessDelay);
+            if (!woken && queue_.empty() && !closing_) co_await write_witness(false);
+        } else {
+            co_await wake_.wait();
+        }
+    }
+}
+
+Task<void> JournalImpl::commit_some() {
+    if (!fits(batch_bytes(1, queue_.front()->bytes))) {
+        const Result<void> rotated = co_await rotate();
+        if (!rotated && rotated.error().is(ErrorCode::kNoSpace)) {
+            refuse_queued(rotated.error());
+            co_return;
+        }
+        if (!rotated) {
+            fail(rotated.error());
+            co_return;
+        }
+        if (!fits(batch_bytes(1, queue_.front()->bytes))) {
+            refuse_queued(Error{ErrorCode::kNoSpace,
+                                "journal files of " + std::to_string(options_.file_bytes) +
+                                    " bytes are too small for the number of files there are"});
+            co_return;
+        }
+    }
+    const std::vector<PendingPtr> batch = take_batch();
+    std::size_t body_bytes = 0;
+    for (const PendingPtr& pending : batch) body_bytes += pending->bytes;
+
+    builder_.start(batch.size(), body_bytes);
+    std::map<LogSlot*, std::pair<std::uint64_t, std::uint64_t>> positions;  // next index and epoch
+    std::vector<EntryLocation> locations;
+    locations.reserve(batch.size());
+    for (const PendingPtr& pending : batch) {
+        LogSlot& slot = *pending->slot;
+        auto& [next_index, epoch] =
+            positions.try_emplace(&slot, slot.entries.next().number(), slot.epoch).first->second;
+        RecordHeader header;
+        header.type = pending->type;
+        header.log = slot.id.number();
+        if (pending->type == RecordType::kPromise) {
+            header.epoch = ++epoch;
+        } else {
+            header.epoch = epoch;
+            header.index = next_index++;
+        }
+        const std::uint32_t body_at = builder_.add(header, pending->pieces);
+        locations.push_back(EntryLocation{static_cast<std::uint32_t>(active_.header.file_seq),
+                                          static_cast<std::uint32_t>(active_.end + body_at),
+                                          header.body_bytes, header.body_crc});
+    }
+    BatchHeader header = next_batch_header();
+    const ByteView bytes = builder_.finish(header, active_.header.salt);
+    active_.previous_crc = header.header_crc;
+    const MonotonicTime began = runtime_.clock.now();
+
+    if (options_.mutations.acknowledge_before_sync) {
+        const Result<void> written = co_await write_batch(bytes, false);
+        if (written) publish(batch, locations);
+        const Result<void> synced = written ? co_await active_.file->sync() : written;
+        if (!synced) fail(synced.error());
+        synced_through_ = next_batch_ - 1;
+        co_return;
+    }
+
+    const Result<void> durable = co_await write_batch(bytes, true);
+    if (!durable) {
+        for (const PendingPtr& pending : batch) {
+            pending->done.set(
+                Error{ErrorCode::kIo, "journal: " + durable.error().detail(), Fate::kUnknown});
+        }
+        fail(durable.error());
+        co_return;
+    }
+    synced_through_ = active_.last_batch;
+    witness_due_ = true;
+    const std::chrono::duration<double> took = runtime_.clock.now() - began;
+    metrics_.commit_seconds.observe(took.count());
+    publish(batch, locations);
+    prepare_in_background();
+}
+
+std::vector<PendingPtr> JournalImpl::take_batch() {
+    std::vector<PendingPtr> batch;
+    std::uint64_t bodies = 0;
+    while (!queue_.empty()) {
+        const std::size_t bytes = queue_.front()->bytes;
+        const std::uint64_t records = batch.size() + 1;
+        const bool small_enough =
+            records * RecordHeader::kBytes + bodies + bytes <= batch_bytes_max_;
+        if (!batch.empty() && (!small_enough || !fits(batch_bytes(records, bodies + bytes)))) break;
+        bodies += bytes;
+        batch.push_back(std::move(queue_.front()));
+        queue_.pop_front();
+    }
+    queue_bytes_ -= bodies;
+    return batch;
+}
+
+// One block is kept back for the mark that the file is continued.
+bool JournalImpl::fits(std::uint64_t batch) const {
+    return active_.end + batch + kBlockBytes <= active_.header.file_bytes;
+}
+
+Task<Result<void>> JournalImpl::write_batch(ByteView batch, bool sync) {
+    Result<void> written = sync ? co_await active_.file->write_and_sync(active_.end, batch)
+                                : co_await active_.file->write_at(active_.end, batch);
+    if (written) {
+        active_.end += batch.size();
+        active_.last_batch = next_batch_++;
+        ++stats_.batches;
+        stats_.bytes_written += batch.size();
+        metrics_.batches.add();
+        metrics_.written_bytes.add(batch.size());
+    }
+    co_return written;
+}
+
+void JournalImpl::publish(const std::vector<PendingPtr>& batch,
+                          const std::vector<EntryLocation>& locations) {
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+        Pending& pending = *batch[i];
+        LogSlot& slot = *pending.slot;
+        if (pending.type == RecordType::kPromise) {
+            ++slot.epoch;
+            pending.done.set(slot.entries.next());
+            continue;
+        }
+        const Index index = slot.entries.next();
+        slot.entries.push_back(locations[i]);
+        ++stats_.entries;
+        stats_.entry_bytes += pending.bytes;
+        metrics_.entries.add();
+        metrics_.entry_bytes.add(pending.bytes);
+        pending.done.set(index);
+    }
+    metrics_.queue_bytes.set(static_cast<double>(queue_bytes_));
+    stats_.full = false;
+}
+
+Task<void> JournalImpl::write_witness(bool sync) {
+    witness_due_ = false;
+    if (!fits(kBlockBytes)) co_return;  // the next file's first batch will do
+    builder_.start(0, 0);
+    BatchHeader header = next_batch_header();
+    const ByteView bytes = builder_.finish(header, active_.header.salt);
+    active_.previous_crc = header.header_crc;
+    const Result<void> written = co_await write_batch(bytes, sync);
+    if (!written) fail(written.error());
+}
+
+void JournalImpl::refuse_queued(const Error& error) {
+    if (!stats_.full) MR_LOG_WARN("journal full", {"reason", error.detail()});
+    stats_.full = true;
+    metrics_.refused.add(queue_.size());
+    // All of them: what was queued behind the one that does not fit must not overtake it.
+    for (const PendingPtr& pending : queue_)
+        pending->done.set(Error{ErrorCode::kNoSpace, error.detail()});
+    queue_.clear();
+    queue_bytes_ = 0;
+}
+
+void JournalImpl::fail(const Error& error) {
+    if (failure_) return;
+    failure_ = error;
+    // A disk that went away at closing time is no news.
+    if (!error.is(ErrorCode::kClosed)) {
+        MR_LOG_ERROR("journal failed", {"directory", options_.directory},
+                     {"error", error.to_string()});
+    }
+    for (const PendingPtr& pending : queue_) {
+        pending->done.set(Error{ErrorCode::kClosed, "the journal has failed: " + error.detail()});
+    }
+    queue_.clear();
+    queue_bytes_ = 0;
+    pace_.cancelled = true;
+    pace_.changed.notify_all();
+}
+
+}  // namespace millrace::log

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The journal at work. One loop takes what is queued, writes and syncs one batch, publishes it and
+// completes its appends in order; it is also the only one that changes files, so between two
+// batches everything on disk is known. Thread rule: the journal's executor.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/runtime/gate.h"
+#include "common/runtime/signal.h"
+#include "segmentstore/log/journal/batch.h"
+#include "segmentstore/log/journal/entry_index.h"
+#include "segmentstore/log/journal/entry_reader.h"
+#include "segmentstore/log/journal/journal.h"
+#include "segmentstore/log/journal/journal_file.h"
+#include "segmentstore/log/journal/journal_metrics.h"
+#include "segmentstore/log/journal/recovery.h"
+
+namespace millrace::log {
+
+// One log as the journal sees it.
+struct LogSlot {
+    ContainerId id;
+    std::uint64_t epoch = 0;  // durable
+    EntryIndex entries;       // durable
+    bool owned = false;
+};
+
+// A record on its way. Shared: the loop still holds it when its caller has gone.
+struct Pending {
+    LogSlot* slot = nullptr;
+    RecordType type = RecordType::kEntry;
+    std::vector<Bytes> pieces;
+    std::size_t bytes = 0;
+    OneShot<Result<Index>> done;  // promises get no meaningful index
+};
+using PendingPtr = std::shared_ptr<Pending>;
+
+class JournalImpl final : public Journal {
+public:
+    JournalImpl(Runtime runtime, JournalOptions options);
+    ~JournalImpl() override = default;
+
+    // For Journal::open(), in this order; nothing else may be called before.
+    Task<Result<void>> recover_and_start();
+
+    Task<Result<std::unique_ptr<DurableLog>>> take_over(ContainerId log) override;
+    Task<void> close() override;
+    Stats stats() const override;
+
+    // For SingleLog. `slot` belongs to this journal.
+    // Puts an entry into the queue; who wants to know awaits the record's `done`.
+    Result<PendingPtr> append(LogSlot& slot, std::vector<Bytes> pieces);
+    Task<Result<Bytes>> read(LogSlot& slot, Index index, std::size_t offset, std::size_t length);
+
+private:
+    struct OpenFile {
+        std::shared_ptr<File> file;
+        FileHeader header;
+        std::uint64_t end = 0;  // where the next batch goes
+        std::uint32_t previous_crc = 0;
+        std::uint64_t last_batch = 0;
+    };
+
+    // journal.cc
+    Result<PendingPtr> submit(LogSlot& slot, RecordType type, std::vector<Bytes> pieces,
+                              std::size_t bytes);
+    Task<void> commit_loop();
+    Task<void> commit_some();
+    std::vector<PendingPtr> take_batch();
+    bool fits(std::uint64_t batch) const;
+    Task<Result<void>> write_batch(ByteView batch, bool sync);
+    void publish(const std::vector<PendingPtr>& batch, const std::vector<EntryLocation>& locations);
+    Task<void> write_witness(bool sync);
+    void refuse_queued(const Error& error);
+    void fail(const Error& error);
+
+    // rotation.cc
+    Task<Result<void>> start_first_file(Recovered& recovered);
+    Task<Result<void>> begin_file(OpenFile next, std::vector<FileListItem> older,
+                                  std::vector<TailRecord> tail);
+    Task<void> tidy_up(Recovered& recovered);
+    Task<Result<void>> rotate();
+    Task<Result<void>> prepare_file();
+    void prepare_in_background();
+    FileHeader new_header(std::uint64_t file_bytes, std::uint64_t previous_seq);
+    BatchHeader next_batch_header() const;
+    std::vector<LogStateItem> log_states() const;
+    std::vector<FileListItem> files_with_active() const;
+
+    // Constant after recover_and_start().
+    Runtime runtime_;
+    JournalOptions options_;
+    StoreUuid store_{};
+    std::size_t entry_bytes_max_;
+    std::size_t batch_bytes_max_;
+
+    std::map<ContainerId, std::unique_ptr<LogSlot>> slots_;
+    EntryReader reader_;
+
+    std::deque<PendingPtr> queue_;
+    std::size_t queue_bytes_ = 0;
+    Signal wake_;
+    bool closing_ = false;
+    std::optional<Error> failure_;
+
+    // Of the loop.
+    BatchBuilder builder_;
+    OpenFile active_;
+    std::vector<FileListItem> sealed_;  // older files, oldest first
+    std::uint64_t next_batch_ = 1;
+    std::uint64_t synced_through_ = 0;
+    bool witness_due_ = false;
+
+    std::optional<OpenFile> prepared_;
+    bool preparing_ = false;
+    bool prepare_failed_ = false;  // not tried again before somebody needs it
+    Signal prepared_changed_;
+    FillPace pace_;
+    std::uint64_t next_file_seq_ = 1;
+    std::uint64_t total_bytes_ = 0;
+
+    Stats stats_;
+    JournalMetrics metrics_;
+    Gate gate_;
+};
+
+}  // namespace millrace::log

@@ -1,0 +1,431 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "segmentstore/log/journal/recovery.h"
+
+#include <algorithm>
+#include <deque>
+#include <optional>
+
+#include "segmentstore/log/journal/batch.h"
+#include "segmentstore/log/journal/journal_file.h"
+
+namespace millrace::log {
+
+namespace {
+
+constexpr std::uint64_t kWorthCutting = 1024 * 1024;
+
+struct FoundFile {
+    std::string path;
+    FileHeader header;
+    std::uint64_t size = 0;
+    std::unique_ptr<File> file;
+};
+
+struct WholeBatch {
+    BatchHeader header;
+    std::vector<DecodedRecord> records;  // bodies are valid until the window moves
+};
+
+// A batch that was read but that nothing has proven durable yet.
+struct HeldBatch {
+    std::uint64_t seq = 0;
+    std::uint64_t end = 0;  // offset after it
+    std::vector<std::pair<TailRecord, std::uint32_t>>
+        records;  // with the body's offset in the file
+};
+
+Error damaged(const std::string& path, std::uint64_t offset, const std::string& what) {
+    return Error{ErrorCode::kCorrupt,
+                 path + " is damaged at offset " + std::to_string(offset) + ": " + what};
+}
+
+bool is_about_bytes(const Error& error) { return error.is(ErrorCode::kCorrupt); }
+
+class Recovery {
+public:
+    Recovery(Runtime runtime, std::string directory, JournalMutations mutations)
+        : runtime_{runtime}, directory_{std::move(directory)}, mutations_{mutations} {}
+
+    Task<Result<Recovered>> run() {
+        MR_CO_TRY_VOID(co_await find_files());
+        MR_CO_TRY_VOID(co_await find_newest());
+        if (!files_.empty()) out_.store = files_.begin()->second.header.store;
+        if (newest_ == 0) {
+            // Files without content: a start that died before its first batch was durable. Its
+            // store's id is kept, because those files may outlive the next start too.
+            for (const auto& [seq, found] : files_) out_.useless.push_back(file_name(seq));
+            co_return std::move(out_);
+        }
+        MR_CO_TRY_VOID(check_list());
+        for (const FileListItem& item : listed_) MR_CO_TRY_VOID(co_await replay_listed(item));
+        MR_CO_TRY_VOID(co_await replay_newest());
+        for (std::size_t i = 0; i < out_.files.size(); ++i) {
+            // A rotated file's rest is not worth a call; what a start left half empty is.
+            if (files_.at(out_.files[i].file_seq).size >= out_.files[i].end + kWorthCutting)
+                out_.oversized.push_back(i);
+        }
+        for (const auto& [seq, found] : files_) {
+            const bool counts =
+                std::any_of(out_.files.begin(), out_.files.end(),
+                            [&](const FileListItem& item) { return item.file_seq == seq; });
+            if (!counts) out_.useless.push_back(file_name(seq));
+        }
+        out_.next_batch_seq = last_batch_ + 1;
+        co_return std::move(out_);
+    }
+
+private:
+    Task<Result<void>> find_files() {
+        MR_CO_TRY(const auto names, co_await runtime_.disk.list(directory_));
+        for (const std::string& name : names) {
+            if (name.ends_with(kUnfinishedSuffix) &&
+                file_seq_of(name.substr(0, name.size() - kUnfinishedSuffix.size())) != 0) {
+                out_.unfinished.push_back(name);
+                continue;
+            }
+            const std::uint64_t seq = file_seq_of(name);
+            if (seq == 0) continue;  // not ours
+            out_.next_file_seq = std::max(out_.next_file_seq, seq + 1);
+            MR_CO_TRY_VOID(co_await open_file(seq, directory_ + "/" + name));
+        }
+        co_return ok();
+    }
+
+    Task<Result<void>> open_file(std::uint64_t seq, std::string path) {
+        FoundFile found;
+        found.path = path;
+        MR_CO_TRY(found.file, co_await runtime_.disk.open(
+                                  path, OpenOptions{.mode = OpenMode::kReadOnly, .direct = true}));
+        MR_CO_TRY(found.size, co_await found.file->size());
+        AlignedBuffer block{kBlockBytes};
+        MR_CO_TRY(const std::size_t got, co_await found.file->read_at(0, block.mutable_view()));
+        Result<FileHeader> header = decode_file_header(block.view().first(got));
+        if (!header) co_return std::move(header).error().while_doing(path + " at offset 0");
+        found.header = *header;
+        if (found.header.file_seq != seq) {
+            co_return damaged(path, 0,
+                              "its header says that it is " + file_name(found.header.file_seq) +
+                                  "; was it renamed or swapped?");
+        }
+        if (!files_.empty() && files_.begin()->second.header.store != found.header.store) {
+            co_return damaged(path, 0,
+                              "it belongs to another store than " + files_.begin()->second.path);
+        }
+        found.file.reset();  // reopened when its turn comes: not all at once
+        files_.emplace(seq, std::move(found));
+        co_return ok();
+    }
+
+    // The newest file with a whole first batch. Newer ones must be empty: made, but not yet used.
+    Task<Result<void>> find_newest() {
+        std::uint64_t oldest_hint = 0;  // the newest file that an empty one says existed
+        for (auto at = files_.rbegin(); at != files_.rend(); ++at) {
+            FoundFile& found = at->second;
+            MR_CO_TRY(auto file, co_await reopen(found));
+            FileWindow window{*file, found.size};
+            // Only files that a newer one lists are ever shortened, and that one would be the
+            // newest.
+            if (found.size < found.header.file_bytes) co_return cut_short(found);
+            Result<WholeBatch> first =
+                co_await read_batch(window, found, kBlockBytes, std::nullopt, 0);
+            if (!first && !is_about_bytes(first.error())) co_return std::move(first).error();
+            if (first) {
+                MR_CO_TRY_VOID(read_lists(found, *first));
+                newest_ = at->first;
+                break;
+            }
+            MR_CO_TRY(const std::optional<std::uint64_t> later,
+                      co_await find_later_batch(window, found, 2 * kBlockBytes, 0, 0));
+            if (later) {
+                co_return damaged(found.path, kBlockBytes,
+                                  first.error().detail() +
+                                      "; it was durable, for a later batch is at offset " +
+                                      std::to_string(*later));
+            }
+            oldest_hint = std::max(oldest_hint, found.header.previous_seq);
+        }
+        if (oldest_hint > newest_) {
+            co_return Error{
+                ErrorCode::kCorrupt,
+                directory_ + "/" + file_name(oldest_hint) +
+                    " is missing or empty, but a newer file was made after it held data"};
+        }
+        co_return ok();
+    }
+
+    static Error cut_short(const FoundFile& found) {
+        return damaged(found.path, found.size,
+                       "the file ends here, its header says that it has " +
+                           std::to_string(found.header.file_bytes) + " bytes");
+    }
+
+    Task<Result<std::unique_ptr<File>>> reopen(const FoundFile& found) {
+        return runtime_.disk.open(found.path,
+                                  OpenOptions{.mode = OpenMode::kReadOnly, .direct = true});
+    }
+
+    Result<void> read_lists(const FoundFile& found, const WholeBatch& first) {
+        bool has_list = false, has_state = false;
+        for (const DecodedRecord& record : first.records) {
+            if (record.header.type == RecordType::kFileList) {
+                MR_TRY(listed_, decode_file_list(record.body));
+                has_list = true;
+            }
+            has_state = has_state || record.header.type == RecordType::kLogState;
+        }
+        if (!has_list || !has_state || (first.header.flags & BatchHeader::kFirstOfFile) == 0) {
+            return damaged(found.path, kBlockBytes, "the first batch is not a first batch");
+        }
+        return ok();
+    }
+
+    // Every file that the newest one lists is there and is the one that was meant.
+    Result<void> check_list() {
+        const std::string by = file_name(newest_) + " lists it";
+        for (const FileListItem& item : listed_) {
+            const std::string path = directory_ + "/" + file_name(item.file_seq);
+            const auto found = files_.find(item.file_seq);
+            if (found == files_.end())
+                return Error{ErrorCode::kCorrupt, path + " is missing, but " + by};
+            if (item.file_seq >= newest_)
+                return damaged(files_.at(newest_).path, kBlockBytes, "it lists itself");
+            if (found->second.header.salt != item.salt) {
+                return damaged(path, 0, "this is another file than the one meant where " + by);
+            }
+            if (found->second.size < item.end) {
+                return damaged(path, found->second.size,
+                               "the file ends here, but has batches up to offset " +
+                                   std::to_string(item.end) + " where " + by);
+            }
+        }
+        return ok();
+    }
+
+    // The batch at `offset`. kCorrupt when there is no whole one (or not the one expected).
+    Task<Result<WholeBatch>> read_batch(FileWindow& window, const FoundFile& found,
+                                        std::uint64_t offset,
+                                        std::optional<std::uint64_t> expected_seq,
+                                        std::uint32_t previous_crc) {
+        MR_CO_TRY(ByteView bytes, co_await window.view(offset, kBlockBytes));
+        if (bytes.size() < kBlockBytes) co_return Error{ErrorCode::kCorrupt, "the file ends"};
+        WholeBatch batch;
+        MR_CO_TRY(batch.header, decode_batch_header(bytes, found.header.salt));
+        if (batch.header.file_seq != found.header.file_seq ||
+            (expected_seq && batch.header.batch_seq != *expected_seq) ||
+            batch.header.previous_crc != previous_crc) {
+            co_return Error{ErrorCode::kCorrupt, "a batch out of sequence"};
+        }
+        MR_CO_TRY(bytes, co_await window.view(offset, batch.header.padded_bytes));
+        if (bytes.size() < batch.header.padded_bytes)
+            co_return Error{ErrorCode::kCorrupt, "the file ends inside the batch"};
+        MR_CO_TRY(batch.records,
+                  decode_records(batch.header, bytes, !mutations_.skip_record_checksum));
+        co_return std::move(batch);
+    }
+
+    // Offset of some batch header of this file at or after `from` whose number is above `above` and
+    // that was written when all up to `proves` was durable.
+    Task<Result<std::optional<std::uint64_t>>> find_later_batch(FileWindow& window,
+                                                                const FoundFile& found,
+                                                                std::uint64_t from,
+                                                                std::uint64_t above,
+                                                                std::uint64_t proves) {
+        for (std::uint64_t offset = from; offset + kBlockBytes <= window.size();
+             offset += kBlockBytes) {
+            MR_CO_TRY(const ByteView block, co_await window.view(offset, kBlockBytes));
+            const Result<BatchHeader> header = decode_batch_header(block, found.header.salt);
+            if (!header && !is_about_bytes(header.error())) co_return header.error();
+            if (!header || header->file_seq != found.header.file_seq) continue;
+            if (header->batch_seq > above && header->synced_through >= proves)
+                co_return std::optional{offset};
+        }
+        co_return std::optional<std::uint64_t>{};
+    }
+
+    // Checks the records that say what was before this batch.
+    Result<void> check_state(const FoundFile& found, std::uint64_t offset,
+                             const WholeBatch& batch) {
+        for (const DecodedRecord& record : batch.records) {
+            if (record.header.type == RecordType::kLogState) {
+                MR_TRY(const auto states, decode_log_states(record.body));
+                bool same = states.size() == out_.logs.size();
+                for (const LogStateItem& state : states) {
+                    const auto log = out_.logs.find(state.log);
+                    same = same && log != out_.logs.end() && log->second.epoch == state.epoch &&
+                           log->second.entries.first().number() == state.first &&
+                           log->second.entries.next().number() == state.next;
+                }
+                if (!same)
+                    return damaged(found.path, offset,
+                                   "the state of the logs does not follow from the older files");
+            }
+            if (record.header.type == RecordType::kFileList) {
+                MR_TRY(const auto items, decode_file_list(record.body));
+                if (items != out_.files)
+                    return damaged(found.path, offset,
+                                   "the list of files differs from a newer one");
+            }
+        }
+        return ok();
+    }
+
+    Result<void> apply(const FoundFile& found, const RecordHeader& record,
+                       std::uint64_t body_offset) {
+        if (record.type == RecordType::kEntry) {
+            const auto log = out_.logs.find(record.log);
+            if (log == out_.logs.end() || log->second.epoch != record.epoch) {
+                return damaged(found.path, body_offset,
+                               "an entry of log " + std::to_string(record.log) + " in epoch " +
+                                   std::to_string(record.epoch) + ", which no owner had");
+            }
+            if (log->second.entries.next().number() != record.index) {
+                return damaged(found.path, body_offset,
+                               "log " + std::to_string(record.log) + " goes on with entry " +
+                                   std::to_string(record.index) + " instead of " +
+                                   std::to_string(log->second.entries.next().number()));
+            }
+            log->second.entries.push_back(EntryLocation{
+                static_cast<std::uint32_t>(found.header.file_seq),
+                static_cast<std::uint32_t>(body_offset), record.body_bytes, record.body_crc});
+        } else if (record.type == RecordType::kPromise) {
+            RecoveredLog& log = out_.logs[record.log];
+            if (record.epoch <= log.epoch)
+                return damaged(found.path, body_offset, "the epoch of a log goes back");
+            log.epoch = record.epoch;
+        }
+        return ok();
+    }
+
+    Task<Result<void>> replay_listed(FileListItem item) {
+        const FoundFile& found = files_.at(item.file_seq);
+        MR_CO_TRY(auto file, co_await reopen(found));
+        FileWindow window{*file, found.size};
+        std::uint32_t previous_crc = 0;
+        for (std::uint64_t offset = kBlockBytes; offset < item.end;) {
+            Result<WholeBatch> batch =
+                co_await read_batch(window, found, offset, last_batch_ + 1, previous_crc);
+            if (!batch) {
+                if (!is_about_bytes(batch.error())) co_return std::move(batch).error();
+                co_return damaged(
+                    found.path, offset,
+                    batch.error().detail() + "; a newer file proves that it was durable");
+            }
+            MR_CO_TRY_VOID(check_state(found, offset, *batch));
+            for (const DecodedRecord& record : batch->records) {
+                MR_CO_TRY_VOID(apply(found, record.header, offset + record.body_at));
+            }
+            last_batch_ = batch->header.batch_seq;
+            previous_crc = batch->header.header_crc;
+            offset += batch->header.padded_bytes;
+            if (offset > item.end)
+                co_return damaged(found.path, item.end,
+                                  "the last batch goes on beyond its file's end");
+        }
+        if (last_batch_ != item.last_batch)
+            co_return damaged(found.path, item.end, "the file ends with another batch than listed");
+        out_.files.push_back(item);
+        out_.total_bytes += found.size;
+        co_return ok();
+    }
+
+    Task<Result<void>> replay_newest() {
+        const FoundFile& found = files_.at(newest_);
+        MR_CO_TRY(auto file, co_await reopen(found));
+        FileWindow window{*file, found.size};
+        std::deque<HeldBatch> held;
+        std::uint64_t seq = last_batch_;
+        std::uint64_t proven_end = 0;
+        std::uint64_t offset = kBlockBytes;
+        std::uint32_t previous_crc = 0;
+        for (;;) {
+            Result<WholeBatch> batch =
+                co_await read_batch(window, found, offset, seq + 1, previous_crc);
+            if (!batch) {
+                if (!is_about_bytes(batch.error())) co_return std::move(batch).error();
+                MR_CO_TRY_VOID(co_await judge_bad_batch(window, found, offset, seq + 1,
+                                                        batch.error().detail()));
+                break;
+            }
+            if ((batch->header.flags & BatchHeader::kContinued) != 0) {
+                co_return Error{ErrorCode::kCorrupt, "the file after " + found.path +
+                                                         " is missing: the mark at offset " +
+                                                         std::to_string(offset) +
+                                                         " says that it held data"};
+            }
+            // The first batch describes what came before it, and nothing of this file is applied
+            // yet.
+            MR_CO_TRY_VOID(check_state(found, offset, *batch));
+            seq = batch->header.batch_seq;
+            HeldBatch hold;
+            hold.seq = seq;
+            hold.end = offset + batch->header.padded_bytes;
+            for (const DecodedRecord& record : batch->records) {
+                if (record.header.type != RecordType::kEntry &&
+                    record.header.type != RecordType::kPromise)
+                    continue;
+                TailRecord kept{record.header, {}};
+                kept.body.append(record.body);
+                hold.records.emplace_back(std::move(kept),
+                                          static_cast<std::uint32_t>(offset + record.body_at));
+            }
+            held.push_back(std::move(hold));
+            const std::uint64_t proven =
+                mutations_.trust_unproven_tail ? seq : batch->header.synced_through;
+            while (!held.empty() && held.front().seq <= proven) {
+                for (const auto& [record, body_offset] : held.front().records) {
+                    MR_CO_TRY_VOID(apply(found, record.header, body_offset));
+                }
+                last_batch_ = held.front().seq;
+                proven_end = held.front().end;
+                held.pop_front();
+            }
+            previous_crc = batch->header.header_crc;
+            offset += batch->header.padded_bytes;
+        }
+        for (HeldBatch& batch : held) {
+            for (auto& [record, body_offset] : batch.records)
+                out_.tail.push_back(std::move(record));
+        }
+        if (proven_end > 0) {
+            out_.files.push_back(FileListItem{newest_, found.header.salt, proven_end, last_batch_});
+            out_.total_bytes += found.size;
+        }
+        co_return ok();
+    }
+
+    // 'seq' at `offset` is bad: was it ever durable?
+    Task<Result<void>> judge_bad_batch(FileWindow& window, const FoundFile& found,
+                                       std::uint64_t offset, std::uint64_t seq, std::string what) {
+        MR_CO_TRY(const std::optional<std::uint64_t> proof,
+                  co_await find_later_batch(window, found, offset + kBlockBytes, seq, seq));
+        if (proof) {
+            co_return damaged(found.path, offset,
+                              what + "; the batch at offset " + std::to_string(*proof) +
+                                  " proves that it was durable");
+        }
+        MR_CO_TRY(const ByteView block, co_await window.view(offset, kBlockBytes));
+        const bool blank =
+            std::all_of(block.begin(), block.end(), [](std::byte b) { return b == std::byte{0}; });
+        if (!blank) out_.torn = found.path + " at offset " + std::to_string(offset) + ": " + what;
+        co_return ok();
+    }
+
+    Runtime runtime_;
+    std::string directory_;
+    JournalMutations mutations_;
+    Recovered out_;
+    std::map<std::uint64_t, FoundFile> files_;
+    std::uint64_t newest_ = 0;
+    std::vector<FileListItem> listed_;
+    std::uint64_t last_batch_ = 0;
+};
+
+}  // namespace
+
+Task<Result<Recovered>> recover(Runtime runtime, std::string directory,
+                                JournalMutations mutations) {
+    Recovery recovery{runtime, std::move(directory), mutations};
+    co_return co_await recovery.run();
+}
+
+}  // namespace millrace::log

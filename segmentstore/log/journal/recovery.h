@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// From the files found at a start to what we vouch for (docs/formats/journal.md, "Reading a
+// journal"). Reads only; what follows from it (a new file, removals) is the journal's business.
+//
+// The newest file whose first batch is whole lists the older files and how far each counts: there,
+// any bad batch is damage. In the newest file itself the first bad batch is damage when something
+// later proves that it was durable, and a torn tail when nothing does. Batches that nothing proves
+// durable may exist in a cache only: they are handed back to be written anew before they count.
+// Thread rule: the journal's executor.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/runtime/runtime.h"
+#include "segmentstore/log/journal/entry_index.h"
+#include "segmentstore/log/journal/format.h"
+#include "segmentstore/log/journal/journal.h"
+
+namespace millrace::log {
+
+struct RecoveredLog {
+    std::uint64_t epoch = 0;
+    EntryIndex entries;
+};
+
+// An entry or a promise that has to be written again.
+struct TailRecord {
+    RecordHeader header;
+    ByteBuffer body;
+};
+
+struct Recovered {
+    std::optional<StoreUuid> store;              // empty: no file was here
+    std::map<std::uint32_t, RecoveredLog> logs;  // without the tail
+    std::vector<FileListItem> files;             // all that hold something proven, oldest first
+    std::vector<TailRecord> tail;
+    std::uint64_t next_file_seq = 1;
+    std::uint64_t next_batch_seq = 1;
+    std::uint64_t total_bytes = 0;  // of `files`, as they are on disk
+    // Names of files that were never finished; they may go at once.
+    std::vector<std::string> unfinished;
+    // Only when the next file's first batch is durable: names of files that hold nothing that
+    // counts, and files (by place in `files`) that are longer than what counts of them.
+    std::vector<std::string> useless;
+    std::vector<std::size_t> oversized;
+    // For the log line; empty: the journal ended cleanly.
+    std::string torn;
+};
+
+Task<Result<Recovered>> recover(Runtime runtime, std::string directory, JournalMutations mutations);
+
+}  // namespace millrace::log

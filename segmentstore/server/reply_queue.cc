@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "segmentstore/server/reply_queue.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+namespace millrace::segmentstore {
+
+void ReplyQueue::add_ack(container::Lsn depends_on, std::shared_ptr<SessionWriter> writer, std::int64_t event_number,
+                         std::int64_t length_after, wire::RequestId request) {
+    Item item;
+    item.depends_on = depends_on;
+    item.writer = std::move(writer);
+    item.is_ack = true;
+    item.event_number = event_number;
+    item.length_after = length_after;
+    item.request = request;
+    add(std::move(item));
+}
+
+void ReplyQueue::add_reply(container::Lsn depends_on, ByteBuffer frame, std::shared_ptr<SessionWriter> writer,
+                           bool close_after, std::string segment, wire::RequestId request) {
+    Item item;
+    item.depends_on = depends_on;
+    item.writer = std::move(writer);
+    item.close_after = close_after;
+    item.request = request;
+    item.frame = std::move(frame);
+    item.segment = std::move(segment);
+    add(std::move(item));
+}
+
+void ReplyQueue::add(Item item) {
+    // Order is kept even where a later reply depends on less.
+    if (!items_.empty()) item.depends_on = std::max(item.depends_on, items_.back().depends_on);
+    items_.push_back(std::move(item));
+}
+
+ReplyQueue::Then ReplyQueue::collect(container::Lsn committed, ByteBuffer& out) {
+    Then then = Then::kGoOn;
+    while (!items_.empty() && items_.front().depends_on <= committed && then == Then::kGoOn) {
+        Item item = std::move(items_.front());
+        items_.pop_front();
+        // Once a writer is set up again, nothing is acknowledged on its earlier set-up: the answer to
+        // the new one says it all.
+        if (item.writer && !container_.owns(item.writer->handle)) continue;
+        if (item.is_ack) {
+            SessionWriter& writer = *item.writer;
+            writer.ready_number = item.event_number;
+            writer.ready_length = item.length_after;
+            writer.ready_request = item.request;
+            if (!writer.ready) {
+                writer.ready = true;
+                ready_.push_back(std::move(item.writer));
+            }
+            continue;
+        }
+        write_ready(out);
+        out.append(item.frame.view());
+        if (item.close_after) then = Then::kClose;
+    }
+    write_ready(out);
+    return then;
+}
+
+void ReplyQueue::write_ready(ByteBuffer& out) {
+    for (const auto& writer : ready_) {
+        wire::DataAppended ack;
+        ack.writer_id = writer->set_up->id;
+        ack.event_number = writer->ready_number;
+        ack.previous_event_number = writer->acknowledged;
+        ack.request_id = writer->ready_request;
+        ack.current_segment_write_offset = writer->ready_length;
+        wire::encode(ack, out);
+        writer->acknowledged = writer->ready_number;
+        writer->ready = false;
+    }
+    ready_.clear();
+}
+
+bool ReplyQueue::give_up(const std::string& message, ByteBuffer& out) {
+    std::set<const SessionWriter*> told;
+    for (const Item& item : items_) {
+        if (item.writer && !told.insert(item.writer.get()).second) continue;
+        if (item.writer) item.writer->failed = true;
+        wire::ErrorMessage error;
+        error.request_id = item.request;
+        error.segment = item.writer ? item.writer->set_up->segment : item.segment;
+        error.message = message;
+        wire::encode(error, out);
+    }
+    items_.clear();
+    return !told.empty();
+}
+
+}  // namespace millrace::segmentstore

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Start, stop, accept.
+#include "segmentstore/server/segment_store.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "common/telemetry/log.h"
+#include "segmentstore/server/segment_store_impl.h"
+#include "segmentstore/server/store_format.h"
+
+namespace millrace::segmentstore {
+
+namespace {
+
+Result<void> check_store_options(const SegmentStoreOptions& options) {
+    const auto refuse = [](std::string what) { return Error{ErrorCode::kInvalidArgument, std::move(what)}; };
+    constexpr std::size_t kMiB = 1024 * 1024;
+    if (options.data_directory.empty()) return refuse("the segment store needs a data directory");
+    if (options.containers < 1 || options.containers > SegmentStoreImpl::kMaxContainers) {
+        return refuse(std::to_string(options.containers) + " containers: it can be 1 to " +
+                      std::to_string(SegmentStoreImpl::kMaxContainers));
+    }
+    if (options.cache_bytes < 8 * kMiB || options.cache_bytes > 64 * 1024 * kMiB) {
+        return refuse("a cache of " + std::to_string(options.cache_bytes) + " bytes: it can be 8 MiB to 64 GiB");
+    }
+    if (options.journal_file_bytes < SegmentStoreImpl::kMinJournalFileBytes) {
+        return refuse("journal files of " + std::to_string(options.journal_file_bytes) + " bytes: at least " +
+                      std::to_string(SegmentStoreImpl::kMinJournalFileBytes) + " are needed");
+    }
+    return ok();
+}
+
+}  // namespace
+
+Task<Result<std::unique_ptr<SegmentStore>>> SegmentStore::start(Runtime runtime, SegmentStoreOptions options) {
+    MR_CO_TRY_VOID(check_store_options(options));
+    auto store = std::make_unique<SegmentStoreImpl>(runtime, std::move(options));
+    Result<void> opened = co_await store->open();
+    if (!opened) {
+        co_await store->close();
+        co_return std::move(opened).error().while_doing("start the segment store");
+    }
+    std::unique_ptr<SegmentStore> started = std::move(store);
+    co_return started;
+}
+
+SegmentStoreImpl::SegmentStoreImpl(Runtime runtime, SegmentStoreOptions options)
+    : runtime_{runtime},
+      options_{std::move(options)},
+      bad_peers_{runtime_.clock},
+      refused_{runtime_.clock},
+      cache_{options_.cache_bytes} {}
+
+SegmentStoreImpl::~SegmentStoreImpl() { MR_CHECK(sessions_.empty()); }
+
+Task<Result<void>> SegmentStoreImpl::open() {
+    const MonotonicTime began = runtime_.clock.now();
+    MR_CO_TRY_VOID(co_await open_store_format(runtime_.disk, options_.data_directory, {options_.containers}));
+    log::JournalOptions journal;
+    journal.directory = options_.data_directory + "/journal";
+    journal.file_bytes = options_.journal_file_bytes;
+    journal.total_bytes_max = options_.journal_total_bytes_max;
+    const std::size_t in_flight = container::LogWriter::kMaxInFlight * container::kMaxEntryBytes;
+    journal.queue_bytes_max = std::max(journal.queue_bytes_max, (options_.containers + 1) * in_flight);
+    MR_CO_TRY(journal_, co_await log::Journal::open(runtime_, std::move(journal)));
+
+    // All at once: the journal takes the logs over in one batch, and replay waits for the disk.
+    slots_.resize(options_.containers);
+    Gate opening;
+    for (std::uint32_t number = 0; number < options_.containers; ++number) {
+        opening.spawn(runtime_.executor, [this, number]() -> Task<void> {
+            slots_[number].opened = co_await open_container(number);
+        });
+    }
+    co_await opening.close();
+    std::uint64_t segments = 0;
+    std::vector<container::Container*> containers;
+    for (Slot& slot : slots_) {
+        MR_CO_TRY_VOID(std::move(slot.opened));
+        segments += slot.container->counts().segments;
+        containers.push_back(slot.container.get());
+    }
+
+    shared_ = std::make_unique<SessionShared>(
+        SessionShared{runtime_, std::move(containers), credits_, metrics_,
+                      [this](const std::string& peer, const Error& reason) {
+                          metrics_.protocol_errors.add();
+                          if (const auto dropped = bad_peers_.line()) {
+                              MR_LOG_WARN("connection closed because of its peer", {"peer", peer},
+                                          {"reason", reason.to_string()}, {"lines_dropped", *dropped});
+                          }
+                      },
+                      [](const Error& reason) {
+                          MR_LOG_ERROR("committed bytes cannot be read", {"error", reason.to_string()});
+                      }});
+    MR_CO_TRY(listener_, co_await runtime_.network.listen(options_.listen));
+    listener_gate_.spawn(runtime_.executor, [this] { return accept_loop(); });
+    housekeeping();
+    const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(runtime_.clock.now() - began);
+    MR_LOG_INFO("segment store serves", {"address", listener_->local().to_string()}, {"containers", options_.containers},
+                {"segments", segments}, {"start_ms", took.count()});
+    co_return ok();
+}
+
+Task<Result<void>> SegmentStoreImpl::open_container(std::uint32_t number) {
+    const ContainerId id{number};
+    MR_CO_TRY(slots_[number].log, co_await journal_->take_over(id));
+    container::ContainerOptions options;
+    options.id = id;
+    options.log_refusing = [this] { return journal_->stats().full; };
+    slots_[number].container =
+        std::make_unique<container::Container>(runtime_.executor, runtime_.clock, *slots_[number].log, credits_, cache_,
+                                               std::move(options), [this](Error error) { on_container_failed(std::move(error)); });
+    co_return co_await slots_[number].container->recover();
+}
+
+Endpoint SegmentStoreImpl::local() const { return listener_->local(); }
+
+Task<void> SegmentStoreImpl::close() {
+    closing_ = true;
+    if (housekeeping_timer_) runtime_.clock.cancel(*housekeeping_timer_);
+    housekeeping_timer_.reset();
+    if (listener_) listener_->close();
+    co_await listener_gate_.close();
+    // Requests no longer come in; what was admitted is committed and answered.
+    for (const auto& session : sessions_) session->stop_intake();
+    Gate containers;
+    for (Slot& slot : slots_) {
+        if (!slot.container) continue;
+        containers.spawn(runtime_.executor, [&slot] { return slot.container->close(); });
+    }
+    co_await containers.close();
+    for (const auto& session : sessions_) session->end_after_drain();
+    co_await session_gate_.close();
+    for (Slot& slot : slots_) {
+        if (slot.log) co_await slot.log->close();
+    }
+    if (journal_) co_await journal_->close();
+}
+
+SegmentStore::Health SegmentStoreImpl::health() const {
+    if (failure_) return Health::kFailed;
+    const bool full = std::any_of(slots_.begin(), slots_.end(),
+                                  [](const Slot& slot) { return slot.container && slot.container->full(); });
+    return full ? Health::kFull : Health::kServing;
+}
+
+Task<Error> SegmentStoreImpl::failed() { return failed_.wait(); }
+
+void SegmentStoreImpl::on_container_failed(Error error) {
+    if (failure_ || closing_) return;
+    failure_ = error;
+    MR_LOG_ERROR("segment store failed: the process must stop and recover", {"error", error.to_string()});
+    failed_.set(std::move(error));
+}
+
+Task<void> SegmentStoreImpl::accept_loop() {
+    for (;;) {
+        auto stream = co_await listener_->accept();
+        if (closing_) co_return;
+        if (!stream) {
+            if (stream.error().is(ErrorCode::kClosed)) co_return;
+            if (const auto dropped = refused_.line()) {
+                MR_LOG_WARN("cannot accept", {"reason", stream.error().to_string()}, {"lines_dropped", *dropped});
+            }
+            co_await sleep_for(runtime_.clock, kAcceptRetry);  // such as too many open files
+            continue;
+        }
+        if (sessions_.size() >= kMaxConnections) {
+            metrics_.connections_refused.add();
+            if (const auto dropped = refused_.line()) {
+                MR_LOG_WARN("connection refused: too many", {"peer", stream.value()->peer()},
+                            {"connections", sessions_.size()}, {"lines_dropped", *dropped});
+            }
+            continue;  // closes it
+        }
+        start_session(std::move(stream).value());
+    }
+}
+
+void SegmentStoreImpl::start_session(std::unique_ptr<ByteStream> stream) {
+    sessions_.push_back(std::make_unique<Session>(*shared_, std::move(stream)));
+    metrics_.connections_accepted.add();
+    metrics_.connections.set(static_cast<double>(sessions_.size()));
+    session_gate_.spawn(runtime_.executor, [this, place = std::prev(sessions_.end())]() -> Task<void> {
+        co_await (*place)->run();
+        sessions_.erase(place);
+        metrics_.connections.set(static_cast<double>(sessions_.size()));
+    });
+}
+
+void SegmentStoreImpl::housekeeping() {
+    for (const auto& session : sessions_) session->check_progress();
+    metrics_.cache_bytes.set(static_cast<double>(cache_.bytes()));
+    metrics_.admitted_bytes.set(static_cast<double>(credits_.taken()));
+    housekeeping_timer_ = runtime_.clock.schedule(runtime_.clock.now() + kHousekeepingEvery, runtime_.executor,
+                                                  [this] { housekeeping(); });
+}
+
+}  // namespace millrace::segmentstore

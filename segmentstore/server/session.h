@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// One connection of the data port: takes its frames in order, admits what they ask for, and sends
+// replies when what they depend on is committed. A read that waits blocks nothing else. Whatever is
+// wrong with a connection ends that connection only.
+// Thread rule: the shard's executor. Lifetime: run() has ended before destruction; containers live longer.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <list>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "common/runtime/gate.h"
+#include "common/runtime/runtime.h"
+#include "common/transport/connection.h"
+#include "common/wire/append_assembler.h"
+#include "common/wire/messages.h"
+#include "segmentstore/container/admission.h"
+#include "segmentstore/container/container.h"
+#include "segmentstore/server/reply_queue.h"
+#include "segmentstore/server/server_metrics.h"
+
+namespace millrace::segmentstore {
+
+// What all sessions of a store share.
+struct SessionShared {
+    Runtime runtime;
+    std::vector<container::Container*> containers;  // by id
+    container::AdmissionCredits& credits;
+    ServerMetrics& metrics;
+    // A connection ended because of what its peer sent or did not read.
+    std::function<void(const std::string& peer, const Error& reason)> report_bad_peer;
+
+    // Committed bytes could not be read.
+    std::function<void(const Error& reason)> report_bad_read;
+
+    std::size_t waiting_reads = 0;
+};
+
+class Session final : private container::CommitListener {
+public:
+    // Reads that wait or are being served; a client that has more is cut off.
+    static constexpr std::size_t kMaxReads = 1000;
+    // Replies that wait for the log; beyond, no more frames are taken.
+    static constexpr std::size_t kMaxWaitingReplies = 65'536;
+    static constexpr std::size_t kMaxReadBytes = 2 * 1024 * 1024;
+    static constexpr std::int32_t kMinReadBytes = 8;
+    // Beyond this much unsent no more frames are taken.
+    static constexpr std::size_t kSendQueueBytes = 4 * 1024 * 1024;
+    // Data is read for a reply only when no more than this is unsent.
+    static constexpr std::size_t kReadBelowQueued = 256 * 1024;
+    // A braked flow still gets a frame through this often.
+    static constexpr std::chrono::seconds kBrakedFrameEvery{4};
+    static constexpr std::chrono::seconds kDrainLimit{5};
+    // A peer that takes nothing for so long while bytes wait for it is gone or hostile. Up to 1 MiB
+    // is written at a time and counts when all of it is taken, so this asks for 18 KB/s.
+    static constexpr std::chrono::seconds kStallLimit{60};
+
+    Session(SessionShared& shared, std::unique_ptr<ByteStream> stream);
+    ~Session();
+
+    // Serves until the connection is over.
+    Task<void> run();
+    // Takes no more frames; what was admitted is still answered.
+    void stop_intake();
+    // Lets what is queued be sent, for at most kDrainLimit, then ends the connection.
+    void end_after_drain();
+    // Called now and then: cuts off a peer that does not read.
+    void check_progress();
+
+private:
+    using Next = Result<void>;  // an error ends the connection
+
+    Task<void> serve_frames();
+    Task<void> brake();
+    Next handle(const wire::Frame& frame);
+    Next handle_unknown(const wire::Frame& frame, Error reason);
+    Next on(wire::Hello message);
+    Next on(wire::KeepAlive message);
+    Next on(wire::Padding message);
+    Next on(wire::SetupAppend message);
+    Next on(wire::AppendBlock message);
+    Next on(wire::AppendBlockEnd message);
+    Next on(wire::ReadSegment message);
+    Next on(wire::GetStreamSegmentInfo message);
+    Next on(wire::CreateSegment message);
+    Next on(wire::SealSegment message);
+    Next on(wire::DeleteSegment message);
+    template <class Reply>
+    Next on(Reply message);  // replies have no business here
+
+    container::Container& container_for(const std::string& segment) const;
+    ReplyQueue& queue_of(container::Container& container);
+    void send(ByteBuffer frames);
+    template <class M>
+    void send_message(const M& message) {
+        ByteBuffer frame;
+        wire::encode(message, frame);
+        send(std::move(frame));
+    }
+    // Sends now, or when `depends_on` is committed.
+    template <class M>
+    void reply(container::Container& container, container::Lsn depends_on, const M& message, std::string segment,
+               std::shared_ptr<SessionWriter> writer = nullptr, bool close_after = false);
+    // Sends what is ready, and listens for the rest.
+    void flush_or_listen(ReplyQueue& queue);
+    void flush(ReplyQueue& queue);
+    // Answers a request that a full disk or a stopping store refuses.
+    void refuse(container::Status status, const std::string& segment, wire::RequestId request, bool end_connection);
+    void release(SessionWriter& writer);
+
+    struct Read {
+        wire::ReadSegment request;
+        container::Container* container = nullptr;
+        container::ReadCursor cursor;
+        std::size_t limit = 0;
+        container::ReadWait wait;
+    };
+    Task<void> serve_read(std::list<Read>::iterator read);
+    Task<void> serve_read_steps(Read& read);
+    // Whether the outcome was final; otherwise nothing is sent.
+    bool send_read_reply(const wire::ReadSegment& request, container::ReadOutcome outcome);
+
+    bool on_committed(ContainerId container, container::Lsn committed) override;
+    void on_full(ContainerId container) override;
+    void on_stopped(ContainerId container) override;
+
+    SessionShared& shared_;
+    transport::Connection connection_;
+    wire::AppendAssembler assembler_;
+    std::unordered_map<WriterId, std::shared_ptr<SessionWriter>> writers_;
+    std::unordered_map<std::uint32_t, std::unique_ptr<ReplyQueue>> queues_;  // by container
+    std::size_t waiting_replies_ = 0;
+    Signal fewer_replies_;
+
+    std::list<Read> reads_;
+    bool reading_data_ = false;  // one reply with data is put together at a time
+    Signal data_read_;
+
+    bool deaf_ = false;    // frames are dropped
+    bool ending_ = false;  // the drain has begun
+    std::uint64_t sent_total_ = 0;
+    std::uint64_t progress_seen_ = 0;
+    MonotonicTime progress_at_;
+    Gate gate_;
+};
+
+}  // namespace millrace::segmentstore

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "segmentstore/server/store_format.h"
+
+#include "common/base/binary.h"
+#include "common/base/crc32c.h"
+
+namespace millrace::segmentstore {
+
+namespace {
+
+constexpr std::string_view kFormatMagic = "mr-store";
+constexpr std::size_t kFormatBytes = 8 + 4 + 4 + 4;
+constexpr const char* kFormatName = "segmentstore.format";
+
+// Empty when there is no such file.
+Task<Result<ByteBuffer>> read_whole(Disk& disk, std::string path) {
+    auto file = co_await disk.open(path, {OpenMode::kReadOnly, false});
+    if (!file && file.error().is(ErrorCode::kNotFound)) co_return ByteBuffer{};
+    if (!file) co_return std::move(file).error();
+    ByteBuffer bytes;
+    bytes.resize(kFormatBytes + 1);  // one more, to notice a longer file
+    MR_CO_TRY(const std::size_t count, co_await file.value()->read_at(0, bytes.mutable_view()));
+    bytes.resize(count);
+    co_return bytes;
+}
+
+}  // namespace
+
+ByteBuffer encode_store_format(const StoreFormat& format) {
+    ByteBuffer bytes;
+    LittleEndianWriter out{bytes};
+    out.bytes(as_bytes(kFormatMagic));
+    out.u32(kStoreFormat);
+    out.u32(format.containers);
+    out.u32(crc32c(bytes.view()));
+    return bytes;
+}
+
+Result<StoreFormat> decode_store_format(ByteView bytes) {
+    LittleEndianReader in{bytes};
+    const ByteView magic = in.bytes(kFormatMagic.size());
+    const std::uint32_t version = in.u32();
+    StoreFormat format;
+    format.containers = in.u32();
+    const std::uint32_t checksum = in.u32();
+    if (in.failed() || as_text(magic) != kFormatMagic) {
+        return Error{ErrorCode::kCorrupt, "it is not a format file of a segment store"};
+    }
+    if (version > kStoreFormat) {
+        return Error{ErrorCode::kUnsupported, "a newer version of Millrace wrote it (format " + std::to_string(version) +
+                                                  ", this version knows up to " + std::to_string(kStoreFormat) + ")"};
+    }
+    if (checksum != crc32c(bytes.first(kFormatBytes - 4)) || bytes.size() != kFormatBytes || version != kStoreFormat ||
+        format.containers == 0) {
+        return Error{ErrorCode::kCorrupt, "its checksum does not match its contents"};
+    }
+    return format;
+}
+
+Task<Result<void>> open_store_format(Disk& disk, std::string directory, StoreFormat wanted) {
+    const std::string path = directory + "/" + kFormatName;
+    auto bytes = co_await read_whole(disk, path);
+    if (!bytes) co_return std::move(bytes).error();
+    if (!bytes->empty()) {
+        auto format = decode_store_format(bytes->view());
+        if (!format) co_return std::move(format).error().while_doing("format file '" + path + "'");
+        if (format->containers != wanted.containers) {
+            co_return Error{ErrorCode::kFailedPrecondition,
+                            "'" + directory + "' was formatted with " + std::to_string(format->containers) +
+                                " containers, which cannot change; it was opened with " +
+                                std::to_string(wanted.containers)};
+        }
+        co_return ok();
+    }
+    auto journal = co_await disk.list(directory + "/journal");
+    if (!journal && !journal.error().is(ErrorCode::kNotFound)) co_return std::move(journal).error();
+    if (journal && !journal->empty()) {
+        co_return Error{ErrorCode::kCorrupt, "'" + directory + "' has a journal but no '" + kFormatName +
+                                                 "': restore that file, or use another directory"};
+    }
+    const std::string temporary = path + ".new";
+    MR_CO_TRY(auto file, co_await disk.open(temporary, {OpenMode::kCreate, false}));
+    MR_CO_TRY_VOID(co_await file->truncate(0));
+    const ByteBuffer contents = encode_store_format(wanted);
+    MR_CO_TRY_VOID(co_await file->write_and_sync(0, contents.view()));
+    file.reset();
+    MR_CO_TRY_VOID(co_await disk.rename(temporary, path));
+    MR_CO_TRY_VOID(co_await disk.sync_directory(directory));
+    co_return ok();
+}
+
+}  // namespace millrace::segmentstore

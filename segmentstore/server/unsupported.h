@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Requests that the protocol has and this server does not offer: they are answered, not punished.
+// Pure.
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+#include "common/wire/frame.h"
+#include "common/wire/messages.h"
+
+namespace millrace::segmentstore {
+
+struct UnsupportedRequest {
+    std::string_view name;
+    wire::RequestId request_id = 0;
+};
+
+// Empty when the code is no request that we know, or its request id cannot be found.
+std::optional<UnsupportedRequest> unsupported_request(const wire::Frame& frame);
+
+// Whether the code belongs to appends: those must not come while an append block is open.
+bool is_append_family(wire::FrameType type);
+
+}  // namespace millrace::segmentstore

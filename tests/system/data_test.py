@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Events in, events out: keys, positions, following, scaling, measuring."""
+
+import json
+import os
+import signal
+import unittest
+
+from harness import PATIENCE_S, SystemTest, run, spawn
+
+
+class DataTest(SystemTest):
+    def setUp(self):
+        super().setUp()
+        self.at = self.server().controller
+        self.done(self.cli("scope", "create", "s"))
+        self.done(self.cli("stream", "create", "s/t", "--segments", "4"))
+
+    def cli(self, *arguments, stdin=b""):
+        return run(*arguments, controller=self.at, stdin=stdin)
+
+    def read(self, *options):
+        return self.done(self.cli("read", "s/t", *options)).out
+
+    def assert_keys_in_order(self, output, lines, key):
+        """`output` has each numbered line of `lines` once, and each key's in order."""
+        got = [line.split(b" ", 1) for line in output.splitlines()]
+        self.assertEqual(sorted(int(number) for number, _ in got), list(range(1, len(lines) + 1)))
+        last = {}
+        for number, text in got:
+            number = int(number)
+            self.assertEqual(text, lines[number - 1])
+            self.assertLess(last.get(key(text), 0), number)
+            last[key(text)] = number
+
+    def test_numbers_and_keys(self):
+        lines = [b"line %d of user=%d" % (i, i * 7919 % 101) for i in range(20_000)]
+        file = self.path("lines")
+        with open(file, "wb") as out:
+            out.write(b"\n".join(lines))  # the last without a newline
+        result = self.done(self.cli("write", "s/t", file, "--key-regex", "user=([0-9]+)", "--number"))
+        self.assertEqual(result.err, "acknowledged 20000 events\n")
+        self.assert_keys_in_order(self.read(), lines, lambda text: text.rsplit(b"=", 1)[1])
+
+    def test_one_key_keeps_everything_in_order(self):
+        lines = b"".join(b"%d\n" % i for i in range(50_000))
+        self.done(self.cli("write", "s/t", "--key", "", stdin=lines))
+        self.assertEqual(self.read(), lines)
+
+    def test_empty_events(self):
+        self.done(self.cli("write", "s/t", "--key", "k", stdin=b"\n\nx\n\n"))
+        self.assertEqual(self.read(), b"\n\nx\n\n")
+
+    def test_without_a_key_all_segments_are_used(self):
+        self.done(self.cli("write", "s/t", stdin=b"x\n" * 2000))
+        described = json.loads(self.done(self.cli("stream", "describe", "s/t", "--output", "json")).out)
+        self.assertTrue(all(segment["length"] > 0 for segment in described["segments"]), described)
+        self.assertEqual(self.read(), b"x\n" * 2000)
+
+    def test_positions(self):
+        place = self.path("position")
+        lines = [b"%d" % i for i in range(1000)]
+        self.done(self.cli("write", "s/t", "--key-field", "1", stdin=b"\n".join(lines)))
+        first = self.read("--count", "300", "--save-position", place)
+        self.assertEqual(len(first.splitlines()), 300)
+        with open(place) as file:
+            position = file.read().strip()
+        rest = self.read("--from", position)
+        self.assertEqual(sorted(first.splitlines() + rest.splitlines()), sorted(lines))
+        self.assertEqual(self.read("--from", "@" + place), rest)
+        self.assertEqual(sorted(self.read("--until", "@" + place).splitlines()), sorted(first.splitlines()))
+        self.assertEqual(self.read("--from", "tail", "--save-position", place), b"")
+        self.assertEqual(self.read("--from", "@" + place), b"")
+        self.done(self.cli("write", "s/t", "--key", "k", stdin=b"new\n"))
+        self.assertEqual(self.read("--from", "@" + place), b"new\n")
+
+    def test_json_events(self):
+        self.done(self.cli("write", "s/t", "--key", "k", stdin="grüße\n".encode() + b"\xff\0\n"))
+        events = [json.loads(line) for line in self.read("--output", "json").splitlines()]
+        self.assertEqual(events[0]["payload"], "grüße")
+        self.assertEqual(events[1]["payload_base64"], "/wA=")
+        self.assertEqual(events[0]["segment"], events[1]["segment"])
+        self.assertLess(events[0]["offset"], events[1]["offset"])
+
+    def test_follow_sees_new_events_through_a_split_and_saves_where_it_stopped(self):
+        place = self.path("position")
+        reader = spawn("read", "s/t", "--follow", "--save-position", place, controller=self.at, stdout=-1)
+        try:
+            expected = []
+            for step in range(3):
+                lines = [b"%d" % (step * 100 + i) for i in range(100)]
+                expected += lines
+                self.done(self.cli("write", "s/t", "--key-field", "1", stdin=b"\n".join(lines)))
+                got = [reader.stdout.readline().strip() for _ in range(100)]
+                self.assertEqual(sorted(got), sorted(lines))
+                if step == 0:
+                    self.done(self.cli("stream", "scale", "s/t", "--seal", "0", "--ranges", "0-0.125,0.125-0.25"))
+                if step == 1:
+                    self.done(self.cli("stream", "scale", "s/t", "--seal", "2,3", "--ranges", "0.5-1"))
+            reader.send_signal(signal.SIGINT)
+            self.assertEqual(reader.wait(timeout=PATIENCE_S), 0)
+        finally:
+            if reader.poll() is None:
+                reader.kill()
+            reader.wait()
+            reader.stdout.close()
+        self.assertEqual(self.read("--from", "@" + place), b"")
+        self.assertEqual(sorted(self.read().splitlines()), sorted(expected))
+
+    def test_split_and_merge_while_writing(self):
+        lines = [b"%d key-%d" % (i, i % 50) for i in range(60_000)]
+        read_end, write_end = os.pipe()
+        writer = spawn("write", "s/t", "--key-field", "2", "--number", controller=self.at, stdin=read_end, stderr=-1)
+        os.close(read_end)
+        try:
+            with os.fdopen(write_end, "wb") as pipe:
+                for i, line in enumerate(lines):
+                    pipe.write(line + b"\n")
+                    if i == 15_000:
+                        result = self.cli("stream", "scale", "s/t", "--seal", "1", "--ranges", "0.25-0.3,0.3-0.5")
+                        self.done(result)
+                    if i == 30_000:
+                        self.done(self.cli("stream", "scale", "s/t", "--seal", "2,3", "--ranges", "0.5-1.0"))
+            self.assertEqual(writer.stderr.read(), b"acknowledged 60000 events\n")
+            self.assertEqual(writer.wait(timeout=PATIENCE_S), 0)
+        finally:
+            if writer.poll() is None:
+                writer.kill()
+            writer.wait()
+            writer.stderr.close()
+        self.assert_keys_in_order(self.read(), lines, lambda text: text.split()[1])
+        described = json.loads(self.done(self.cli("stream", "describe", "s/t", "--output", "json")).out)
+        self.assertEqual(described["epoch"], 2)
+        self.assertEqual([(s["min_key"], s["max_key"]) for s in described["segments"]],
+                         [(0, 0.25), (0.25, 0.3), (0.3, 0.5), (0.5, 1.0)])
+
+    def check_report(self, result, events, size):
+        report = json.loads(self.done(result).out)
+        self.assertEqual(set(report), {"events", "seconds", "events_per_second", "bytes_per_second", "latency_us"})
+        self.assertEqual(set(report["latency_us"]), {"p50", "p95", "p99", "p999", "max"})
+        self.assertEqual(report["events"], events)
+        self.assertGreater(report["seconds"], 0)
+        self.assertAlmostEqual(report["events_per_second"] * size, report["bytes_per_second"],
+                               delta=0.01 * report["bytes_per_second"] + 100)
+        latency = report["latency_us"]
+        self.assertTrue(0 < latency["p50"] <= latency["p95"] <= latency["p99"] <= latency["p999"] <= latency["max"], report)
+        return report
+
+    def test_bench_write(self):
+        self.check_report(self.cli("bench", "write", "s/t", "--events", "20000", "--size", "100", "--writers", "2", "--rate", "0",
+                                   "--output", "json"), 20_000, 100)
+        self.assertEqual(len(self.read().splitlines()), 20_000)
+        report = self.check_report(self.cli("bench", "write", "s/t", "--events", "1000", "--size", "10", "--rate", "2000",
+                                            "--output", "json"), 1_000, 10)
+        # 1,000 events at 2,000 a second cannot take less than half a second.
+        self.assertGreaterEqual(report["seconds"], 0.49)
+        self.assertIn(b"events/s", self.done(self.cli("bench", "write", "s/t", "--events", "100", "--keys", "0")).out)
+
+    def test_bench_latency(self):
+        self.check_report(self.cli("bench", "latency", "s/t", "--events", "500", "--size", "100", "--output", "json"), 500, 100)
+        self.check_report(self.cli("bench", "latency", "s/t", "--events", "300", "--size", "100", "--writers", "3", "--rate", "1000",
+                                   "--output", "json"), 300, 100)
+        self.assertEqual(len(self.read().splitlines()), 800)
+
+
+if __name__ == "__main__":
+    unittest.main()

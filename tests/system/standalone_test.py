@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A server's life: ready, refusals, clean stops, a full disk, hostile connections."""
+
+import json
+import os
+import pwd
+import signal
+import socket
+import struct
+import subprocess
+import unittest
+
+from harness import MILLRACE, PATIENCE_S, SystemTest, run
+
+
+def start_and_fail(*arguments, **options):
+    done = subprocess.run([MILLRACE, "standalone", *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                          timeout=PATIENCE_S, **options)
+    return done.returncode, done.stdout, done.stderr
+
+
+class StandaloneTest(SystemTest):
+    def test_health_and_metrics(self):
+        server = self.server()
+        status, body = server.get("/health")
+        self.assertEqual((status, json.loads(body)), (200, {"status": "serving"}))
+        status, body = server.get("/metrics")
+        self.assertEqual(status, 200)
+        self.assertIn("# TYPE millrace_", body)
+
+    def test_stops_cleanly_and_keeps_everything(self):
+        server = self.server()
+        self.done(run("scope", "create", "s", controller=server.controller))
+        self.done(run("stream", "create", "s/t", "--segments", "3", controller=server.controller))
+        self.done(run("write", "s/t", "--key", "k", controller=server.controller, stdin=b"one\ntwo\n"))
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self.assertEqual(server.terminate(number), 0, server.log_tail())
+            server.start()
+            self.assertEqual(self.done(run("read", "s/t", controller=server.controller)).out, b"one\ntwo\n")
+            self.assertEqual(self.done(run("stream", "list", "s", controller=server.controller)).out, b"t\n")
+
+    def test_stops_while_clients_are_connected(self):
+        server = self.server()
+        self.done(run("scope", "create", "s", controller=server.controller))
+        self.done(run("stream", "create", "s/t", controller=server.controller))
+        environment = dict(os.environ, MILLRACE_CONTROLLER=server.controller)
+        reader = subprocess.Popen([MILLRACE, "read", "s/t", "--follow"], stdout=subprocess.PIPE, env=environment)
+        writer = subprocess.Popen([MILLRACE, "write", "s/t", "--key", "k"], stdin=subprocess.PIPE,
+                                  stderr=subprocess.DEVNULL, env=environment)
+        try:
+            writer.stdin.write(b"hello\n")
+            writer.stdin.flush()
+            self.assertEqual(reader.stdout.readline(), b"hello\n")
+            self.assertEqual(server.terminate(), 0, server.log_tail())
+            # Both find it again where it was.
+            server.start()
+            writer.stdin.write(b"again\n")
+            writer.stdin.close()
+            self.assertEqual(reader.stdout.readline(), b"again\n")
+            self.assertEqual(writer.wait(timeout=PATIENCE_S), 0)
+            reader.terminate()
+            self.assertEqual(reader.wait(timeout=PATIENCE_S), 0)
+        finally:
+            for process in (reader, writer):
+                if process.poll() is None:
+                    process.kill()
+                process.wait()
+            reader.stdout.close()
+
+    def test_second_server_on_the_same_directory(self):
+        server = self.server()
+        code, out, err = start_and_fail("--data-dir", server.directory, "--controller-port", "0", "--segmentstore-port", "0",
+                                        "--http-port", "0")
+        self.assertEqual((code, out), (1, ""), err)
+        self.assertIn(str(server.process.pid), err)
+        self.assertIn(server.directory, err)
+        self.assertEqual(server.get("/health")[0], 200)
+
+    def test_ports_in_use(self):
+        options = ("--controller-port", "--segmentstore-port", "--http-port")
+        for taken in options:
+            with socket.socket() as holder:
+                holder.bind(("127.0.0.1", 0))
+                holder.listen()
+                port = str(holder.getsockname()[1])
+                arguments = ["--data-dir", self.path("data" + taken)]
+                for option in options:
+                    arguments += [option, port if option == taken else "0"]
+                code, out, err = start_and_fail(*arguments)
+            self.assertEqual((code, out), (1, ""), err)
+            self.assertIn(port, err)
+            self.assertIn(taken, err)
+
+    def test_data_directories_that_cannot_be(self):
+        with open(self.path("file"), "w"):
+            pass
+        free = ("--controller-port", "0", "--segmentstore-port", "0", "--http-port", "0")
+        code, out, err = start_and_fail("--data-dir", self.path("file"), *free)
+        self.assertEqual((code, out), (1, ""), err)
+        self.assertIn(self.path("file"), err)
+        code, out, err = start_and_fail("--data-dir", "/proc/millrace", *free)
+        self.assertEqual((code, out), (1, ""), err)
+        self.assertIn("/proc/millrace", err)
+
+    @unittest.skipUnless(os.geteuid() == 0, "needs root to become somebody else")
+    def test_data_directory_of_somebody_else(self):
+        os.mkdir(self.path("private"), 0o755)
+        os.chmod(self.directory, 0o755)
+        nobody = pwd.getpwnam("nobody")
+        if subprocess.run([MILLRACE, "version"], user=nobody.pw_uid, capture_output=True).returncode != 0:
+            self.skipTest("nobody cannot run the executable where it is")
+        for directory in (self.path("private"), self.path("private/below")):
+            code, out, err = start_and_fail("--data-dir", directory, "--controller-port", "0", "--segmentstore-port", "0",
+                                            "--http-port", "0", user=nobody.pw_uid, group=nobody.pw_gid)
+            self.assertEqual((code, out), (1, ""), err)
+            self.assertIn(directory, err)
+            self.assertIn("ermission denied", err)
+
+    def test_full_journal_refuses_appends_and_keeps_reads(self):
+        server = self.server("--journal-file-bytes", str(4 << 20), "--journal-total-bytes-max", str(16 << 20))
+        at = server.controller
+        self.done(run("scope", "create", "s", controller=at))
+        self.done(run("stream", "create", "s/t", controller=at))
+        self.done(run("write", "s/t", "--key", "k", controller=at, stdin=b"before\n"))
+        lines = b"".join(b"%d " % i + b"x" * 1000 + b"\n" for i in range(40_000))
+        result = run("write", "s/t", "--key", "k", "--retry-timeout", "5", controller=at, stdin=lines)
+        self.assertEqual(result.code, 1, result)
+        self.assertRegex(result.err, "full|space")
+        last = result.err.splitlines()[-1]
+        self.assertRegex(last, r"^acknowledged \d+ events$")
+        acknowledged = int(last.split()[1])
+        self.assertEqual(json.loads(server.get("/health")[1]), {"status": "full"})
+        # What was acknowledged is there, in order, also after a restart.
+        for _ in range(2):
+            got = self.done(run("read", "s/t", controller=at)).out.splitlines()
+            self.assertEqual(got[0], b"before")
+            numbers = [int(line.split()[0]) for line in got[1:]]
+            self.assertEqual(numbers, list(range(len(numbers))))
+            self.assertGreaterEqual(len(numbers), acknowledged)
+            self.assertGreater(acknowledged, 0)
+            server.kill()
+            server.start()
+
+    def test_hostile_frames_on_the_data_port(self):
+        server = self.server()
+        at = server.controller
+        self.done(run("scope", "create", "s", controller=at))
+        self.done(run("stream", "create", "s/t", controller=at))
+        host, port = server.segmentstore.rsplit(":", 1)
+        attacks = {
+            "garbage": os.urandom(4096),
+            "oversized": struct.pack(">ii", 1, 0x7fffffff),
+            "negative": struct.pack(">ii", 1, -1),
+            "unknown type": struct.pack(">ii", 0x12345678, 4) + b"abcd",
+            "short body": struct.pack(">ii", 1, 4) + b"abcd",
+            "http": b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+        }
+        for name, attack in attacks.items():
+            with socket.create_connection((host, int(port)), timeout=PATIENCE_S) as connection:
+                connection.sendall(attack)
+                connection.shutdown(socket.SHUT_WR)
+                try:
+                    while connection.recv(65536):
+                        pass
+                except ConnectionResetError:
+                    pass
+        # Truncated: a header that promises more than ever comes.
+        with socket.create_connection((host, int(port)), timeout=PATIENCE_S) as connection:
+            connection.sendall(struct.pack(">ii", 1, 100) + b"abc")
+        self.done(run("write", "s/t", "--key", "k", controller=at, stdin=b"fine\n"))
+        self.assertEqual(self.done(run("read", "s/t", controller=at)).out, b"fine\n")
+
+    def test_many_idle_connections_do_no_harm(self):
+        server = self.server()
+        at = server.controller
+        host, port = server.segmentstore.rsplit(":", 1)
+        idle = []
+        try:
+            for _ in range(500):
+                idle.append(socket.create_connection((host, int(port)), timeout=PATIENCE_S))
+            self.done(run("scope", "create", "s", controller=at))
+            self.done(run("stream", "create", "s/t", controller=at))
+            self.done(run("write", "s/t", "--key", "k", controller=at, stdin=b"fine\n"))
+            self.assertEqual(self.done(run("read", "s/t", controller=at)).out, b"fine\n")
+        finally:
+            for connection in idle:
+                connection.close()
+        self.assertEqual(server.terminate(), 0)
+
+
+if __name__ == "__main__":
+    unittest.main()
