@@ -210,6 +210,20 @@ TEST_F(JournalTest, GoesOnInTheNextFile) {
         expect_entry(static_cast<std::uint64_t>(i) + 1, 100'000, static_cast<char>('a' + i % 26));
 }
 
+// A witness is written without a sync. The next file lists it as part of the old one, so that it must
+// not be lost once that list is durable.
+TEST_F(JournalTest, AWitnessIsDurableBeforeTheNextFileListsIt) {
+    ASSERT_TRUE(open_log().ok());
+    constexpr std::uint64_t kEntries = 24;  // about four a file
+    for (std::uint64_t i = 0; i < kEntries; ++i) {
+        ASSERT_TRUE(append(200 * 1024, static_cast<char>('a' + i)).ok());
+        world.run_for(50ms);
+    }
+    restart();
+    ASSERT_TRUE(open_log().ok());
+    for (std::uint64_t i = 0; i < kEntries; ++i) expect_entry(i + 1, 200 * 1024, static_cast<char>('a' + i));
+}
+
 TEST_F(JournalTest, GivesBackTheSpaceThatRestartsLeftUnused) {
     options.file_bytes = 8 * kMiB;
     for (int i = 0; i < 10; ++i) {

@@ -16,6 +16,11 @@ constexpr std::uint64_t kFirstFileBytes = 8 * 1024 * 1024;
 // enough that an idle store keeps one small file.
 constexpr std::uint64_t kPrepareAtFraction = 8;
 
+// What a failed write or sync leaves behind is anybody's guess, also when the reason is a full disk.
+Error not_to_be_repeated(const Error& error) {
+    return {error.is(ErrorCode::kNoSpace) ? ErrorCode::kIo : error.code(), error.detail(), Fate::kUnknown};
+}
+
 }  // namespace
 
 FileHeader JournalImpl::new_header(std::uint64_t file_bytes, std::uint64_t previous_seq) {
@@ -133,7 +138,9 @@ Task<Result<void>> JournalImpl::begin_file(OpenFile next, std::vector<FileListIt
     header.flags = BatchHeader::kFirstOfFile;
     header.previous_crc = 0;
     const ByteView bytes = builder_.finish(header, next.header.salt);
-    MR_CO_TRY_VOID(co_await next.file->write_and_sync(next.end, bytes));
+    // Final even when the disk says that it is full: the batch may be there, and then the file is the newest.
+    const Result<void> written = co_await next.file->write_and_sync(next.end, bytes);
+    if (!written) co_return not_to_be_repeated(written.error());
 
     next.end += bytes.size();
     next.previous_crc = header.header_crc;
@@ -202,6 +209,12 @@ Task<Result<void>> JournalImpl::rotate() {
     prepare_failed_ = false;
 
     const std::shared_ptr<File> old_file = active_.file;
+    // The new file will say how far the old one goes. A witness counts too, and was never synced.
+    if (active_.last_batch > synced_through_) {
+        const Result<void> synced = co_await old_file->sync();
+        if (!synced) co_return not_to_be_repeated(synced.error());
+        synced_through_ = active_.last_batch;
+    }
     const std::uint64_t old_end = active_.end;
     const std::uint64_t old_salt = active_.header.salt;
     BatchHeader mark = next_batch_header();
