@@ -27,8 +27,8 @@ namespace millrace::cli {
 inline constexpr int kDone = 0;
 inline constexpr int kFailed = 1;
 inline constexpr int kUsage = 2;
-// The journal cannot be written any more: restart the process (EX_IOERR of sysexits.h).
-inline constexpr int kJournalFailed = 74;
+// A disk that acknowledgements depend on failed: restart the process (EX_IOERR of sysexits.h).
+inline constexpr int kDiskFailed = 74;
 
 // What the command line said. Parsing chooses an action; run() calls it afterwards, so that nothing
 // happens before the whole line is known to be right.

@@ -4,6 +4,7 @@
 // Layout of the data directory: LOCK, metadata/, journal/.
 #include <iostream>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include <CLI/CLI.hpp>
@@ -105,8 +106,9 @@ public:
         lock_.reset();
     }
 
-    // REQUIRES: started. Completes when the journal has failed, if ever.
+    // REQUIRES: started. Complete when a write of theirs has failed, if ever; stop() abandons them.
     Task<Error> journal_failed() { return store_->failed(); }
+    Task<Error> metadata_failed() { return metadata_->failed(); }
 
     std::string ready_line() const {
         const auto at = [this](const Endpoint& local) {
@@ -126,7 +128,7 @@ private:
 
     telemetry::HttpResponse health() const {
         using Health = segmentstore::SegmentStore::Health;
-        switch (store_->health()) {
+        switch (metadata_->stopped() ? Health::kFailed : store_->health()) {
             case Health::kServing: return {.content_type = "application/json", .body = "{\"status\":\"serving\"}\n"};
             // Reads go on, so that this is no reason to be taken out of service.
             case Health::kFull: return {.content_type = "application/json", .body = "{\"status\":\"full\"}\n"};
@@ -150,9 +152,9 @@ Task<int> serve(AsioRuntime& asio, const CommandLine& line, StandaloneArguments 
     // Set with a signal's exit code; a failed journal never gets that far.
     OneShot<int> stop;
     Gate gate;
-    TerminationSignals signals{asio};
+    std::optional<TerminationSignals> signals{asio};
     gate.spawn(runtime.executor, [&]() -> Task<void> {
-        if (co_await signals.wait()) stop.set(kDone);
+        if (co_await signals->wait()) stop.set(kDone);
     });
 
     StandaloneServer server{runtime, std::move(arguments)};
@@ -162,18 +164,20 @@ Task<int> serve(AsioRuntime& asio, const CommandLine& line, StandaloneArguments 
     } else if (!print_line(line, server.ready_line())) {
         code = kFailed;
     } else {
-        spawn(runtime.executor, [&server, &line]() -> Task<void> {
-            const Error error = co_await server.journal_failed();
-            // Closing the store completes this too.
-            if (error.is(ErrorCode::kClosed) || error.is(ErrorCode::kCancelled)) co_return;
-            fail(line, {error.code(), "the journal failed: " + error.detail() + "; restart the server once the disk is well"});
-            // Nothing that is still in memory may be acknowledged any more: no orderly stop.
-            exit_at_once(kJournalFailed);
-        });
+        // Nothing that is still in memory may be acknowledged any more: no orderly stop.
+        const auto die = [&line](std::string_view what, const Error& error) {
+            fail(line, {error.code(), std::string{what} + " failed: " + error.detail() +
+                                          "; restart the server once the disk is well"});
+            exit_at_once(kDiskFailed);
+        };
+        spawn(runtime.executor, [&server, die]() -> Task<void> { die("the journal", co_await server.journal_failed()); });
+        spawn(runtime.executor, [&server, die]() -> Task<void> { die("the metadata store", co_await server.metadata_failed()); });
         code = co_await stop.wait();
     }
-    signals.cancel();
+    signals->cancel();
     co_await gate.close();
+    // A second signal ends the process at once, should stopping take too long for somebody.
+    signals.reset();
     co_await server.stop();
     co_return code;
 }

@@ -13,6 +13,7 @@
 
 #include <atomic>
 #include <deque>
+#include <filesystem>
 
 #include "common/base/binary.h"
 #include "common/metadata/tree_rules.h"
@@ -108,7 +109,8 @@ struct GroupOutcome {
 
 class Store final : public RocksDbMetadataStore {
 public:
-    Store(Runtime runtime, std::unique_ptr<rocksdb::DB> db) : runtime_{runtime}, db_{std::move(db)} {}
+    Store(Runtime runtime, std::string directory, RocksDbOptions options, std::unique_ptr<rocksdb::DB> db)
+        : runtime_{runtime}, directory_{std::move(directory)}, options_{options}, db_{std::move(db)} {}
 
     Task<Result<Node>> get(std::string path) override {
         MR_CO_TRY_VOID(check_path(path));
@@ -164,6 +166,12 @@ public:
         }
     }
 
+    bool stopped() const override { return failed_.has_value(); }
+    Task<Error> failed() override {
+        while (!failed_) co_await failed_changed_.wait();
+        co_return Error{ErrorCode::kIo, *failed_};
+    }
+
 private:
     static std::size_t weigh(const Operation& operation) {
         std::size_t bytes = 64;
@@ -195,14 +203,27 @@ private:
                 continue;
             }
             GroupOutcome outcome = co_await run_blocking(
-                runtime_.blocking, [db = db_.get(), group] { return write_group(*db, group); });
+                runtime_.blocking, [this, group] { return full() ? refuse_group(group) : write_group(*db_, group); });
             if (outcome.failed) {
                 failed_ = outcome.detail;
                 MR_LOG_ERROR("metadata store stopped", {"reason", outcome.detail});
+                failed_changed_.notify_all();
             }
             for (std::size_t i = 0; i < group.size(); ++i) group[i]->done.set(std::move(outcome.results[i]));
         }
         writing_ = false;
+    }
+
+    // On a pool thread, which touches only what is constant.
+    bool full() const {
+        std::error_code unknown;
+        const std::filesystem::space_info space = std::filesystem::space(directory_, unknown);
+        return !unknown && space.available < options_.keep_free_bytes;
+    }
+    static GroupOutcome refuse_group(const std::vector<std::shared_ptr<QueuedMulti>>& group) {
+        GroupOutcome outcome;
+        outcome.results.assign(group.size(), Error{ErrorCode::kNoSpace, "the disk of the metadata store is full"});
+        return outcome;
     }
 
     // On a pool thread: decides in order, writes once.
@@ -232,11 +253,14 @@ private:
         return outcome;
     }
 
-    Runtime runtime_;
+    const Runtime runtime_;
+    const std::string directory_;
+    const RocksDbOptions options_;
     std::unique_ptr<rocksdb::DB> db_;
     std::deque<std::shared_ptr<QueuedMulti>> queue_;
     bool writing_ = false;
     std::optional<std::string> failed_;
+    Signal failed_changed_;
     Gate gate_;
 };
 
@@ -294,11 +318,12 @@ Result<std::unique_ptr<rocksdb::DB>> open_db(const std::string& directory) {
 
 }  // namespace
 
-Task<Result<std::unique_ptr<RocksDbMetadataStore>>> RocksDbMetadataStore::open(Runtime runtime, std::string directory) {
+Task<Result<std::unique_ptr<RocksDbMetadataStore>>> RocksDbMetadataStore::open(Runtime runtime, std::string directory,
+                                                                              RocksDbOptions options) {
     Result<std::unique_ptr<rocksdb::DB>> db =
         co_await run_blocking(runtime.blocking, [directory] { return open_db(directory); });
     if (!db) co_return std::move(db).error();
-    co_return std::unique_ptr<RocksDbMetadataStore>{std::make_unique<Store>(runtime, std::move(db).value())};
+    co_return std::unique_ptr<RocksDbMetadataStore>{std::make_unique<Store>(runtime, directory, options, std::move(db).value())};
 }
 
 }  // namespace millrace::metadata

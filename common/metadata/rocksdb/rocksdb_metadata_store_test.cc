@@ -71,6 +71,31 @@ private:
 INSTANTIATE_TEST_SUITE_P(RocksDb, MetadataConformance,
                          testing::Values(HarnessFactory{[] { return std::make_unique<RocksDbHarness>(); }}));
 
+TEST(RocksDbMetadataStore, RefusesChangesOnAFullDiskAndKeepsReading) {
+    ScratchDirectory scratch;
+    sim::World world{1};
+    sim::Node& node = world.add_node("n");
+    const auto attempt = [&](std::uint64_t keep_free_bytes, const std::string& path) {
+        return world.run([&, keep_free_bytes, path]() -> Task<Result<void>> {
+            auto store = co_await RocksDbMetadataStore::open(node.runtime(), scratch.below("m"),
+                                                             {.keep_free_bytes = keep_free_bytes});
+            MR_CHECK(store.ok());
+            const Result<void> created = co_await (*store)->create(path, "value");
+            const Result<Node> read = co_await (*store)->get("/there");
+            EXPECT_TRUE(read.ok());
+            EXPECT_FALSE((*store)->stopped());
+            co_await (*store)->close();
+            co_return created;
+        });
+    };
+    ASSERT_TRUE(attempt(0, "/there"));
+    const Result<void> refused = attempt(UINT64_MAX, "/refused");
+    ASSERT_FALSE(refused);
+    EXPECT_TRUE(refused.error().is(ErrorCode::kNoSpace));
+    EXPECT_EQ(refused.error().fate(), Fate::kNotApplied);
+    EXPECT_TRUE(attempt(0, "/refused")) << "it was not there, and there is space again";
+}
+
 TEST(RocksDbMetadataStore, SaysInUseWhenTheDirectoryIsOpen) {
     ScratchDirectory scratch;
     sim::World world{1};

@@ -6,6 +6,7 @@
 #include <sys/uio.h>
 
 #include <array>
+#include <algorithm>
 #include <cerrno>
 #include <system_error>
 #include <utility>
@@ -213,18 +214,20 @@ public:
         Result<Addresses> addresses = co_await resolve(endpoint.host, deadline);
         if (!addresses) co_return std::move(addresses).error().while_doing(what);
         const Executor home = co_await this_executor();
-        std::string why;
-        for (const address& candidate : *addresses) {
-            if (deadline.passed(clock_)) {
-                why = "no answer in time";
-                break;
-            }
+        std::string why = "no answer in time";
+        for (std::size_t i = 0; i < addresses->size() && !deadline.passed(clock_); ++i) {
+            const address& candidate = (*addresses)[i];
+            // An equal share of what is left, so that one address that swallows everything does not
+            // hide the others.
+            const MonotonicTime share_end =
+                deadline.is_never() ? deadline.when()
+                                    : clock_.now() + deadline.left(clock_) / static_cast<int>(addresses->size() - i);
             tcp::socket socket{io_};
             bool timed_out = false;
             Clock::TimerId timer{};
             // The references are into this frame; the timer is cancelled on its executor before they end.
             if (!deadline.is_never()) {
-                timer = clock_.schedule(deadline.when(), home, [&socket, &timed_out] {
+                timer = clock_.schedule(share_end, home, [&socket, &timed_out] {
                     timed_out = true;
                     error_code ignored;
                     socket.close(ignored);
@@ -234,7 +237,7 @@ public:
             if (!deadline.is_never()) clock_.cancel(timer);
             if (timed_out) {
                 why = candidate.to_string() + " gave no answer in time";
-                break;
+                continue;
             }
             if (!error && connected_to_itself(socket)) error = boost::asio::error::connection_refused;
             if (!error) co_return std::unique_ptr<ByteStream>{std::make_unique<TcpStream>(std::move(socket))};
@@ -249,7 +252,9 @@ public:
         if (!addresses) {
             co_return Error{ErrorCode::kInvalidArgument, what + ": " + addresses.error().detail()};
         }
-        const tcp::endpoint wanted{addresses->front(), endpoint.port};
+        // One socket, one address. Where a name has several, IPv4: what clients of "localhost" try everywhere.
+        const auto v4 = std::find_if(addresses->begin(), addresses->end(), [](const address& a) { return a.is_v4(); });
+        const tcp::endpoint wanted{v4 == addresses->end() ? addresses->front() : *v4, endpoint.port};
         tcp::acceptor acceptor{io_};
         error_code error;
         acceptor.open(wanted.protocol(), error);

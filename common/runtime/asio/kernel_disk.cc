@@ -292,12 +292,17 @@ Result<void> sync_names(const std::string& directory) {
 
 Result<void> make_directories(const std::string& path) {
     std::filesystem::path made;
+    bool last_was_there = false;
+    std::string last_parent;
     for (const auto& part : std::filesystem::path{path}) {
         const std::filesystem::path parent = made.empty() ? std::filesystem::path{"."} : made;
         made /= part;
+        last_was_there = false;
+        last_parent = parent.native();
         struct stat status {};
         if (::stat(made.c_str(), &status) == 0) {
             if (!S_ISDIR(status.st_mode)) return disk_error(ENOTDIR, "create directory", made.native());
+            last_was_there = true;
             continue;
         }
         if (errno != ENOENT) return disk_error(errno, "create directory", made.native());
@@ -305,6 +310,11 @@ Result<void> make_directories(const std::string& path) {
             return disk_error(errno, "create directory", made.native());
         }
         MR_TRY_VOID(sync_names(parent.native()));
+    }
+    // Who made it before may have died just before this. A parent that we may pass but not read is
+    // none that such a run could have made it in.
+    if (last_was_there) {
+        if (auto synced = sync_names(last_parent); !synced && !synced.error().is(ErrorCode::kPermissionDenied)) return synced;
     }
     return ok();
 }
