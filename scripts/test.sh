@@ -47,7 +47,12 @@ threaded='^millrace_(runtime|runtime_asio|transport|telemetry|rpc|rpc_grpc|endto
 
 if wanted install; then part "install" "$root/scripts/install-build.sh"; fi
 if wanted asan; then
-    asan() { "$root/scripts/build.sh" asan && run_ctest asan -L 'unit|sim|conformance'; }
+    # The undefined-behaviour sanitizer opens a pipe to find out whether memory can be read; where a test
+    # leaves no descriptors, that fails and good objects look bad. The other parts run that test.
+    without_descriptors='TooManyOpenFilesConcernsOneConnectionOnly'
+    asan() {
+        "$root/scripts/build.sh" asan && run_ctest asan -L 'unit|sim|conformance' -E "$without_descriptors"
+    }
     part "asan" asan
 fi
 if wanted tsan; then

@@ -16,6 +16,11 @@ shift || true
 commands=("$@")
 ((${#commands[@]} > 0)) || commands=(scripts/quickstart.sh scripts/test.sh)
 
+# Two runs in one root would replace each other's clone while it is being built.
+mkdir -p "$root"
+exec {lock}>"$root.lock"
+flock -n "$lock" || { echo "fresh_machine.sh: another one is at work in $root; name another directory." >&2; exit 2; }
+
 mirror=$(awk '/^URIs:/ { print $2; exit }' /etc/apt/sources.list.d/debian.sources 2>/dev/null || true)
 [[ -n $mirror ]] || mirror=$(awk '$1 == "deb" { for (i = 2; i <= NF; i++) if ($i ~ /^http/) { print $i; exit } }' /etc/apt/sources.list)
 [[ -n $mirror ]] || { echo "fresh_machine.sh found no Debian mirror in /etc/apt." >&2; exit 2; }
@@ -35,6 +40,8 @@ if [[ ! -x $root/usr/bin/git ]]; then
 fi
 # The same way to the mirror as this machine has.
 cp /etc/resolv.conf "$root/etc/resolv.conf" 2>/dev/null || true
+# An installed machine knows its own name; debootstrap leaves that to the installer.
+[[ -e $root/etc/hosts ]] || echo "127.0.0.1 localhost" >"$root/etc/hosts"
 for file in /etc/apt/apt.conf.d/*proxy* /etc/apt/sources.list.d/debian.sources; do
     [[ ! -f $file ]] || cp "$file" "$root/etc/apt/${file#/etc/apt/}"
 done
