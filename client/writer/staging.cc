@@ -228,7 +228,8 @@ std::vector<SegmentId> Staging::replace(SegmentId sealed, std::deque<BlockPtr> u
 
 void Staging::refuse(Error error) {
     const MutexLock lock{mutex_};
-    if (!failure_) failure_.emplace(std::move(error));
+    // What breaks while close() flushes must come out of close().
+    if (!failure_ || failure_->is(ErrorCode::kClosed)) failure_.emplace(std::move(error));
     space_.notify_all();
     settled_.notify_all();
 }

@@ -80,7 +80,7 @@ public:
     std::vector<SegmentId> replace(SegmentId sealed, std::deque<BlockPtr> unacknowledged,
                                    const std::vector<SegmentRange>& successors);
 
-    // write() fails from now on. The first error stays.
+    // write() fails from now on. The first error stays; kClosed gives way to any other.
     void refuse(Error error);
     // What is staged for the segment, now the caller's to fail.
     std::deque<BlockPtr> surrender(SegmentId segment);

@@ -251,6 +251,17 @@ TEST_F(EndToEnd, SealedStreamRefusesWritersAndEndsReaders) {
     EXPECT_TRUE(client_->streams().describe(stream).error().is(ErrorCode::kNotFound));
 }
 
+TEST_F(EndToEnd, CloseReportsEventsThatAreNotStored) {
+    const StreamName stream = make_stream("lost", 1);
+    auto writer = client_->create_writer(stream).value();
+    ASSERT_TRUE(client_->streams().seal(stream));
+    (void)writer->write("key", "late");
+    const auto closed = writer->close();
+    ASSERT_FALSE(closed);
+    EXPECT_TRUE(closed.error().is(ErrorCode::kSealed)) << closed.error().to_string();
+    EXPECT_EQ(writer->stats().acknowledged_events, 0u);
+}
+
 TEST_F(EndToEnd, RecreatedStreamHasNothingOfTheOldOne) {
     const StreamName stream = make_stream("again", 2);
     {
