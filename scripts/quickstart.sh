@@ -160,8 +160,7 @@ announce "merging segments 2 and 3 while they are being written"
 "$millrace" stream scale "$stream" --seal 2,3 --ranges 0.5-1 | sed 's/^/     /'
 wait_fed 60
 announce "killing the server with kill -9 in the middle of writing"
-kill -9 "$server"
-wait "$server" 2>/dev/null || true
+{ kill -9 "$server" && wait "$server"; } 2>/dev/null || true  # bash would report the death too
 result "pid $server is gone; the writer (pid $writer) does not know yet and will reconnect"
 announce "restarting it on the same directory and ports"
 start_server "${controller##*:}" "${segmentstore##*:}" "${http##*:}"
