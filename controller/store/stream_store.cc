@@ -188,6 +188,13 @@ Task<Result<void>> StreamStore::create(StreamName name, records::StreamRecord re
         operations.emplace_back(Remove{retired.node, earlier->version});
     } else if (!earlier.error().is(ErrorCode::kNotFound)) {
         co_return earlier.error();
+    } else {
+        // Still so when the stream comes: a deletion may be about to leave numbers here, and a stream
+        // that began again with the first would meet what is on its way to its predecessor's segments.
+        MR_CO_TRY_VOID(co_await ensure(retired.outer));
+        MR_CO_TRY_VOID(co_await ensure(retired.bucket));
+        operations.emplace_back(Create{retired.node, ""});
+        operations.emplace_back(Remove{retired.node});
     }
 
     const stream::Epoch epoch = stream::first_epoch(segments, first_number, record.created_ms());
@@ -199,6 +206,10 @@ Task<Result<void>> StreamStore::create(StreamName name, records::StreamRecord re
     operations.emplace_back(Create{intent.node, ""});
     Result<void> created = co_await metadata_.multi(std::move(operations));
     if (!created && created.error().is(ErrorCode::kAlreadyExists)) {
+        const Result<metadata::Node> there = co_await metadata_.get(path.node);
+        if (!there && there.error().is(ErrorCode::kNotFound)) {
+            co_return Error{ErrorCode::kVersionMismatch, created.error().detail()};
+        }
         co_return Error{ErrorCode::kAlreadyExists, "stream '" + name.to_string() + "' exists already"};
     }
     if (!created && (created.error().is(ErrorCode::kNotFound) || created.error().is(ErrorCode::kVersionMismatch))) {
@@ -322,7 +333,17 @@ Task<Result<void>> StreamStore::remove(StreamName name, StoredStream stream) {
     numbers.set_next_number(stream.record.next_number());
     std::vector<Operation> operations;
     operations.emplace_back(Remove{stream_path(name).node, stream.version});
-    operations.emplace_back(Create{retired.node, numbers.SerializeAsString()});
+    const Result<metadata::Node> earlier = co_await metadata_.get(retired.node);
+    if (!earlier && !earlier.error().is(ErrorCode::kNotFound)) co_return earlier.error();
+    if (earlier) {
+        // Not to be expected, but no reason for a name that can never be deleted.
+        MR_CO_TRY(const records::RetiredStreamRecord before,
+                  parsed<records::RetiredStreamRecord>(retired.node, earlier->value));
+        numbers.set_next_number(std::max(numbers.next_number(), before.next_number()));
+        operations.emplace_back(Set{retired.node, numbers.SerializeAsString(), earlier->version});
+    } else {
+        operations.emplace_back(Create{retired.node, numbers.SerializeAsString()});
+    }
     operations.emplace_back(Remove{intent_path(name).node});
     co_return co_await metadata_.multi(std::move(operations));
 }
