@@ -145,6 +145,7 @@ void Connection::move_to(std::size_t capacity) {
 
 void Connection::received(std::size_t offered, std::size_t count) {
     in_.end += count;
+    received_bytes_ += count;
     if (count == offered && offered >= buffer_bytes_ / 2) {
         buffer_bytes_ = std::min(buffer_bytes_ * 2, options_.receive_buffer_bytes);
     }

@@ -6,6 +6,7 @@
 // Thread rule: the stream's executor. Lifetime: close() must have completed before destruction.
 #pragma once
 
+#include <cstdint>
 #include <deque>
 #include <memory>
 #include <optional>
@@ -58,6 +59,11 @@ public:
     Task<Result<void>> drained(std::size_t at_most);
     std::size_t queued_bytes() const { return queued_bytes_; }
 
+    // Whether receive() waits for the peer, and whether for the rest of a frame.
+    bool receiving() const { return receiving_; }
+    bool inside_frame() const { return in_.begin != in_.end; }
+    std::uint64_t received_bytes() const { return received_bytes_; }
+
     // Stops both directions now; what is queued may be lost. Waits for the background writer and for
     // receive() and drained() to end.
     Task<void> close();
@@ -101,6 +107,7 @@ private:
     ReceiveBuffer in_;
     std::size_t buffer_bytes_;    // of the next receive buffer
     std::size_t frame_bytes_ = 0; // of the incomplete frame at in_.begin, as far as it is known
+    std::uint64_t received_bytes_ = 0;  // ever
     bool receiving_ = false;
 
     std::deque<Bytes> send_queue_;

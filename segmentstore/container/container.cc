@@ -35,6 +35,8 @@ Task<void> Container::close() {
     if (writer_) co_await writer_->close();
     closing_ = true;
     for (const auto& [name, segment] : names_) segment->wake_readers();
+    // A segment whose deletion never committed may have lost its name to a new one.
+    for (const PendingOperation& operation : pending_) operation.segment->wake_readers();
     stop();
     co_await gate_.close();
     for (const PendingOperation& operation : pending_) credits_.give_back(operation.bytes);
@@ -300,8 +302,25 @@ Task<bool> Container::wait_committed(Lsn lsn) {
 
 void Container::on_full(bool full) {
     metrics_.full.set(full ? 1 : 0);
-    if (!full) return;
     credits_.changed().notify_all();
+    forget_give_up();
+    if (!full) return;
+    full_since_ = clock_.now();
+    give_up_timer_ = clock_.schedule(full_since_ + kFullGiveUp, executor_, [this] { give_up_replies(); });
+}
+
+std::optional<MonotonicTime> Container::refuses_from() const {
+    if (!full()) return std::nullopt;
+    return full_since_ + kFullPatience;
+}
+
+void Container::forget_give_up() {
+    if (give_up_timer_) clock_.cancel(*give_up_timer_);
+    give_up_timer_.reset();
+}
+
+void Container::give_up_replies() {
+    give_up_timer_.reset();
     for (CommitListener* listener : std::vector<CommitListener*>{listeners_}) listener->on_full(options_.id);
 }
 
@@ -314,6 +333,7 @@ void Container::on_failed(Error error) {
 }
 
 void Container::stop() {
+    forget_give_up();
     credits_.changed().notify_all();
     committed_changed_.notify_all();
     for (CommitListener* listener : std::exchange(listeners_, {})) listener->on_stopped(options_.id);

@@ -9,6 +9,7 @@
 // log, credits and cache outlive the container.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -139,7 +140,7 @@ class CommitListener {
 public:
     // Everything up to `committed` is. Returns whether it waits for more.
     virtual bool on_committed(ContainerId container, Lsn committed) = 0;
-    // What waits will not commit soon: the disk is full.
+    // What waits will not commit soon: the disk has been full for Container::kFullGiveUp.
     virtual void on_full(ContainerId container) = 0;
     // What waits will never be acknowledged by this process.
     virtual void on_stopped(ContainerId container) = 0;
@@ -158,6 +159,14 @@ struct ContainerOptions {
 
 class Container {
 public:
+    // A disk that is full for less is a hiccup, such as a file that could not be made at once: five
+    // retries of the log writer. Who has something to add waits for so long, and is refused after it.
+    static constexpr std::chrono::seconds kFullPatience{1};
+    // What was admitted commits as soon as there is space again, so replies that wait for it are
+    // given up only after so long without any progress: 25 retries, and still an answer within
+    // seconds for who waits in front of a disk that is really full.
+    static constexpr std::chrono::seconds kFullGiveUp{5};
+
     struct Counts {
         std::uint64_t appended_events = 0;  // committed by this process
         std::uint64_t appended_bytes = 0;
@@ -206,6 +215,10 @@ public:
     Lsn committed() const { return committed_; }
     Lsn admitted() const { return admitted_; }
     bool full() const { return writer_ && writer_->full(); }
+    // When a full disk stops being a hiccup; empty when it is not full.
+    std::optional<MonotonicTime> refuses_from() const;
+    // Full, and no hiccup.
+    bool refuses() const { return full() && clock_.now() >= *refuses_from(); }
     bool stopped() const { return stopped_; }
     ContainerId id() const { return options_.id; }
     Counts counts() const;
@@ -247,6 +260,8 @@ private:
     void apply(PendingOperation& operation);
     void tell_committed();
     void on_full(bool full);
+    void give_up_replies();
+    void forget_give_up();
     void on_failed(Error error);
     void stop();
 
@@ -275,6 +290,8 @@ private:
 
     std::vector<CommitListener*> listeners_;
     Signal committed_changed_;
+    MonotonicTime full_since_;  // while full(): when the log's last progress ended
+    std::optional<Clock::TimerId> give_up_timer_;
     bool stopped_ = false;   // admits nothing
     bool closing_ = false;   // serves nothing
     Gate gate_;

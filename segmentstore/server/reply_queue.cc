@@ -20,10 +20,12 @@ void ReplyQueue::add_ack(container::Lsn depends_on, std::shared_ptr<SessionWrite
 }
 
 void ReplyQueue::add_reply(container::Lsn depends_on, ByteBuffer frame, std::shared_ptr<SessionWriter> writer,
-                           bool close_after, std::string segment, wire::RequestId request) {
+                           bool close_after, std::string segment, wire::RequestId request,
+                           std::shared_ptr<SessionWriter> set_up) {
     Item item;
     item.depends_on = depends_on;
     item.writer = std::move(writer);
+    item.set_up = std::move(set_up);
     item.close_after = close_after;
     item.request = request;
     item.frame = std::move(frame);
@@ -82,11 +84,12 @@ void ReplyQueue::write_ready(ByteBuffer& out) {
 bool ReplyQueue::give_up(const std::string& message, ByteBuffer& out) {
     std::set<const SessionWriter*> told;
     for (const Item& item : items_) {
-        if (item.writer && !told.insert(item.writer.get()).second) continue;
-        if (item.writer) item.writer->failed = true;
+        SessionWriter* const writer = item.set_up ? item.set_up.get() : item.writer.get();
+        if (writer && !told.insert(writer).second) continue;
+        if (writer) writer->failed = true;
         wire::ErrorMessage error;
         error.request_id = item.request;
-        error.segment = item.writer ? item.writer->set_up->segment : item.segment;
+        error.segment = writer ? writer->set_up->segment : item.segment;
         error.message = message;
         wire::encode(error, out);
     }

@@ -45,9 +45,9 @@ public:
                  std::int64_t length_after, wire::RequestId request);
     // `writer` is set for errors that concern a writer: they follow its acknowledgements, and are
     // dropped like these when it has been set up elsewhere. `segment` and `request` say what to answer
-    // should it never become ready.
+    // should it never become ready, and `set_up` which writer this reply sets up: it fails then.
     void add_reply(container::Lsn depends_on, ByteBuffer frame, std::shared_ptr<SessionWriter> writer, bool close_after,
-                   std::string segment, wire::RequestId request);
+                   std::string segment, wire::RequestId request, std::shared_ptr<SessionWriter> set_up = nullptr);
 
     // Appends the frames of everything that is committed; kClose: the connection ends after them.
     Then collect(container::Lsn committed, ByteBuffer& out);
@@ -67,6 +67,7 @@ private:
     struct Item {
         container::Lsn depends_on;
         std::shared_ptr<SessionWriter> writer;
+        std::shared_ptr<SessionWriter> set_up;
         bool is_ack = false;
         bool close_after = false;
         std::int64_t event_number = 0;

@@ -4,6 +4,7 @@
 #include "segmentstore/server/session.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "common/model/segment_name.h"
@@ -16,6 +17,8 @@ namespace {
 
 constexpr std::int32_t kUnspecifiedError = -1;
 constexpr std::int32_t kIllegalArgument = 0;
+// Of one append; see wire::AppendData.
+constexpr std::size_t kMaxPieces = 3;
 constexpr const char* kFullMessage =
     "the segment store's disk is full: nothing new is taken; free some space, it goes on by itself";
 
@@ -36,6 +39,28 @@ wire::NoSuchSegment no_such_segment(wire::RequestId request, const std::string& 
     return message;
 }
 
+bool adds_to_log(wire::FrameType type) {
+    switch (type) {
+        case wire::FrameType::kAppendBlockEnd:
+        case wire::FrameType::kCreateSegment:
+        case wire::FrameType::kSealSegment:
+        case wire::FrameType::kDeleteSegment: return true;
+        default: return false;
+    }
+}
+
+// The pieces of an append that came in frames of up to `frame_bytes`, as they may wait for the log:
+// a slice keeps all the memory that it came in alive.
+std::array<Bytes, kMaxPieces> compact(std::span<const Bytes> pieces, std::size_t frame_bytes) {
+    MR_CHECK(pieces.size() <= kMaxPieces);
+    const std::size_t pinned = std::max(frame_bytes, transport::ConnectionOptions{}.receive_buffer_bytes);
+    std::array<Bytes, kMaxPieces> kept;
+    for (std::size_t i = 0; i < pieces.size(); ++i) {
+        kept[i] = pieces[i].size() < pinned / Session::kMaxPinned ? Bytes::copy_of(pieces[i].view()) : pieces[i];
+    }
+    return kept;
+}
+
 std::string illegal_name(const std::string& segment) {
     return "'" + segment.substr(0, 200) + "' is no name for a segment: 1 to " + std::to_string(kMaxSegmentNameBytes) +
            " printable ASCII characters without blanks";
@@ -50,7 +75,8 @@ Session::Session(SessionShared& shared, std::unique_ptr<ByteStream> stream)
                       options.send_queue_bytes = kSendQueueBytes;
                       return options;
                   }()},
-      progress_at_{shared.runtime.clock.now()} {}
+      progress_at_{shared.runtime.clock.now()},
+      received_at_{progress_at_} {}
 
 Session::~Session() { MR_CHECK(gate_.inside() == 0); }
 
@@ -79,14 +105,7 @@ Task<void> Session::serve_frames() {
         }
         shared_.metrics.frames_received.add(frames->size());
         for (const wire::Frame& frame : *frames) {
-            if (frame.type == wire::FrameType::kAppendBlockEnd && !shared_.credits.available()) co_await brake();
-            while (waiting_replies_ > kMaxWaitingReplies && !deaf_ && !connection_.over()) {
-                co_await fewer_replies_.wait();
-            }
-            if (connection_.queued_bytes() > kSendQueueBytes) {
-                const auto drained = co_await connection_.drained(kSendQueueBytes);
-                if (!drained) break;  // receive() tells why
-            }
+            if (const auto room = co_await room_for(frame.type); !room) break;  // receive() tells why
             if (deaf_) break;
             if (auto handled = handle(frame); !handled) {
                 shared_.report_bad_peer(connection_.peer(), handled.error());
@@ -96,22 +115,52 @@ Task<void> Session::serve_frames() {
     }
 }
 
-// Holds an append back until memory has room for it; see AdmissionCredits.
-Task<void> Session::brake() {
+// All conditions hold together when this returns: whatever suspended, they are looked at again.
+Task<Result<void>> Session::room_for(wire::FrameType type) {
+    bool passes = false;
+    while (!deaf_ && !connection_.over()) {
+        if (waiting_replies_ > kMaxWaitingReplies) {
+            co_await fewer_replies_.wait();
+        } else if (connection_.queued_bytes() > kSendQueueBytes) {
+            MR_CO_TRY_VOID(co_await connection_.drained(kSendQueueBytes));
+        } else if (!adds_to_log(type) || may_add()) {
+            break;
+        } else if (passes && shared_.credits.reserve_available() && !hiccup_ends()) {
+            break;
+        } else {
+            passes = co_await brake();
+        }
+    }
+    co_return ok();
+}
+
+bool Session::may_add() const {
+    const auto refuses = [](const container::Container* c) { return c->refuses() || c->stopped(); };
+    if (std::any_of(shared_.containers.begin(), shared_.containers.end(), refuses)) return true;
+    return shared_.credits.available() && !hiccup_ends();
+}
+
+std::optional<MonotonicTime> Session::hiccup_ends() const {
+    std::optional<MonotonicTime> first;
+    for (const container::Container* c : shared_.containers) {
+        const auto ends = c->refuses_from();
+        if (ends && (!first || *ends < *first)) first = ends;
+    }
+    return first;
+}
+
+// Holds an operation back until memory has room for it, see AdmissionCredits, or the disk.
+Task<bool> Session::brake() {
     shared_.metrics.braked.add();
     Clock& clock = shared_.runtime.clock;
     MonotonicTime next_frame = clock.now() + kBrakedFrameEvery;
-    const auto any_full = [this] {
-        return std::any_of(shared_.containers.begin(), shared_.containers.end(),
-                           [](const container::Container* c) { return c->full() || c->stopped(); });
-    };
-    // On a full disk the append is refused rather than held back.
-    while (!shared_.credits.available() && !any_full() && !deaf_ && !connection_.over()) {
-        const bool notified = co_await shared_.credits.changed().wait_until(clock, next_frame);
-        if (notified) continue;
-        if (shared_.credits.reserve_available()) co_return;
+    while (!may_add() && !deaf_ && !connection_.over()) {
+        co_await shared_.credits.changed().wait_until(clock, std::min(next_frame, hiccup_ends().value_or(next_frame)));
+        if (clock.now() < next_frame) continue;
+        if (shared_.credits.reserve_available()) co_return true;
         next_frame = clock.now() + kBrakedFrameEvery;
     }
+    co_return false;
 }
 
 Session::Next Session::handle(const wire::Frame& frame) {
@@ -168,7 +217,7 @@ Session::Next Session::on(wire::SetupAppend message) {
               message.segment);
         return ok();
     }
-    const bool stuck = writer->container->full() && !writer->container->committed(outcome.depends_on);
+    const bool stuck = writer->container->refuses() && !writer->container->committed(outcome.depends_on);
     if (outcome.status != container::Status::kOk || stuck) {
         writer->failed = true;
         writer->handle = std::move(outcome.handle);
@@ -182,13 +231,17 @@ Session::Next Session::on(wire::SetupAppend message) {
     answer.segment = message.segment;
     answer.writer_id = message.writer_id;
     answer.last_event_number = outcome.last_event_number;
-    reply(*writer->container, outcome.depends_on, answer, message.segment);
+    reply(*writer->container, outcome.depends_on, answer, message.segment, nullptr, false, writer);
     return ok();
 }
 
-Session::Next Session::on(wire::AppendBlock message) { return assembler_.append_block(std::move(message)); }
+Session::Next Session::on(wire::AppendBlock message) {
+    block_bytes_ = message.data.size();
+    return assembler_.append_block(std::move(message));
+}
 
 Session::Next Session::on(wire::AppendBlockEnd message) {
+    const std::size_t frame_bytes = std::max(message.data.size(), std::exchange(block_bytes_, 0));
     MR_TRY(const wire::Append append, assembler_.append_block_end(std::move(message)));
     const auto found = writers_.find(append.writer->id);
     MR_CHECK(found != writers_.end() && found->second->set_up == append.writer);
@@ -202,7 +255,9 @@ Session::Next Session::on(wire::AppendBlockEnd message) {
     if (!shared_.credits.reserve_available()) {
         outcome.status = container::Status::kFull;
     } else {
-        outcome = container.append(writer->handle, append.event_number, append.event_count, append.data.pieces());
+        const auto pieces = compact(append.data.pieces(), frame_bytes);
+        outcome = container.append(writer->handle, append.event_number, append.event_count,
+                                   std::span{pieces}.first(append.data.pieces().size()));
     }
     if (outcome.status == container::Status::kOk) {
         ReplyQueue& queue = queue_of(container);
@@ -248,6 +303,7 @@ Session::Next Session::on(wire::AppendBlockEnd message) {
 }
 
 Session::Next Session::on(wire::GetStreamSegmentInfo message) {
+    if (refuse_name(message.segment, message.request_id)) return ok();
     container::Container& container = container_for(message.segment);
     const container::InfoOutcome outcome = container.info(message.segment);
     if (outcome.status == container::Status::kNoSuchSegment) {
@@ -269,10 +325,13 @@ Session::Next Session::on(wire::GetStreamSegmentInfo message) {
 }
 
 Session::Next Session::on(wire::CreateSegment message) {
+    if (refuse_name(message.segment, message.request_id)) return ok();
     container::Container& container = container_for(message.segment);
     const container::ScalePolicy policy{message.target_rate, message.scale_type,
                                         std::max<std::int64_t>(0, message.rollover_size_bytes)};
-    const container::Outcome outcome = container.create(message.segment, policy);
+    const container::Outcome outcome = shared_.credits.reserve_available()
+                                           ? container.create(message.segment, policy)
+                                           : container::Outcome{container::Status::kFull, {}};
     if (outcome.status == container::Status::kOk) {
         wire::SegmentCreated created;
         created.request_id = message.request_id;
@@ -292,8 +351,11 @@ Session::Next Session::on(wire::CreateSegment message) {
 }
 
 Session::Next Session::on(wire::SealSegment message) {
+    if (refuse_name(message.segment, message.request_id)) return ok();
     container::Container& container = container_for(message.segment);
-    const container::Outcome outcome = container.seal(message.segment);
+    const container::Outcome outcome = shared_.credits.reserve_available()
+                                           ? container.seal(message.segment)
+                                           : container::Outcome{container::Status::kFull, {}};
     if (outcome.status == container::Status::kOk) {
         wire::SegmentSealed sealed;
         sealed.request_id = message.request_id;
@@ -313,8 +375,11 @@ Session::Next Session::on(wire::SealSegment message) {
 }
 
 Session::Next Session::on(wire::DeleteSegment message) {
+    if (refuse_name(message.segment, message.request_id)) return ok();
     container::Container& container = container_for(message.segment);
-    const container::Outcome outcome = container.remove(message.segment);
+    const container::Outcome outcome = shared_.credits.reserve_available()
+                                           ? container.remove(message.segment)
+                                           : container::Outcome{container::Status::kFull, {}};
     if (outcome.status == container::Status::kOk) {
         wire::SegmentDeleted deleted;
         deleted.request_id = message.request_id;
@@ -346,14 +411,14 @@ void Session::send(ByteBuffer frames) {
 
 template <class M>
 void Session::reply(container::Container& container, container::Lsn depends_on, const M& message, std::string segment,
-                    std::shared_ptr<SessionWriter> writer, bool close_after) {
+                    std::shared_ptr<SessionWriter> writer, bool close_after, std::shared_ptr<SessionWriter> set_up) {
     ReplyQueue& queue = queue_of(container);
     // A reply that concerns no writer need not stay behind others.
     if (!writer && !close_after && container.committed(depends_on)) {
         send_message(message);
         return;
     }
-    if (container.full() && !container.committed(depends_on)) {
+    if (container.refuses() && !container.committed(depends_on)) {
         // It would wait for as long as the disk is full.
         refuse(container::Status::kFull, segment, message.request_id, writer != nullptr);
         return;
@@ -361,7 +426,7 @@ void Session::reply(container::Container& container, container::Lsn depends_on, 
     ByteBuffer frame;
     wire::encode(message, frame);
     queue.add_reply(depends_on, std::move(frame), std::move(writer), close_after, std::move(segment),
-                    message.request_id);
+                    message.request_id, std::move(set_up));
     ++waiting_replies_;
     flush_or_listen(queue);
 }
@@ -390,6 +455,12 @@ void Session::refuse(container::Status status, const std::string& segment, wire:
         send_message(error_message(request, segment, "the segment store is stopping", kUnspecifiedError));
     }
     if (end_connection) end_after_drain();
+}
+
+bool Session::refuse_name(const std::string& segment, wire::RequestId request) {
+    if (segment.size() <= kMaxSegmentNameBytes) return false;
+    send_message(error_message(request, segment, illegal_name(segment), kIllegalArgument));
+    return true;
 }
 
 void Session::release(SessionWriter& writer) {
@@ -434,8 +505,27 @@ void Session::end_after_drain() {
 }
 
 void Session::check_progress() {
-    const std::uint64_t progress = sent_total_ - connection_.queued_bytes();
     const MonotonicTime now = shared_.runtime.clock.now();
+    check_unsent(now);
+    check_incomplete(now);
+}
+
+void Session::check_incomplete(MonotonicTime now) {
+    const std::uint64_t received = connection_.received_bytes();
+    // While we do not receive, it is us who keep the peer waiting.
+    const bool waits_for_peer = connection_.receiving() && (connection_.inside_frame() || assembler_.block_open());
+    if (!waits_for_peer || received != received_seen_) {
+        received_seen_ = received;
+        received_at_ = now;
+    } else if (now - received_at_ > kIncompleteLimit) {
+        connection_.shut({ErrorCode::kTimedOut,
+                          "the peer sent nothing for " + std::to_string(kIncompleteLimit.count()) + " s " +
+                              (connection_.inside_frame() ? "inside a frame" : "inside an append block")});
+    }
+}
+
+void Session::check_unsent(MonotonicTime now) {
+    const std::uint64_t progress = sent_total_ - connection_.queued_bytes();
     if (connection_.queued_bytes() == 0 || progress != progress_seen_) {
         progress_seen_ = progress;
         progress_at_ = now;

@@ -10,6 +10,7 @@
 #include <functional>
 #include <list>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -59,6 +60,12 @@ public:
     // A peer that takes nothing for so long while bytes wait for it is gone or hostile. Up to 1 MiB
     // is written at a time and counts when all of it is taken, so this asks for 18 KB/s.
     static constexpr std::chrono::seconds kStallLimit{60};
+    // Likewise a peer that sends nothing for so long while we wait for the rest of a frame or for the
+    // end of an append block. Clients send both in one go, or end a block within milliseconds.
+    static constexpr std::chrono::seconds kIncompleteLimit{60};
+    // Smaller slices of what was received are copied when they are admitted: what waits for the log
+    // then keeps at most so many times of what the credits count.
+    static constexpr std::size_t kMaxPinned = 4;
 
     Session(SessionShared& shared, std::unique_ptr<ByteStream> stream);
     ~Session();
@@ -69,14 +76,21 @@ public:
     void stop_intake();
     // Lets what is queued be sent, for at most kDrainLimit, then ends the connection.
     void end_after_drain();
-    // Called now and then: cuts off a peer that does not read.
+    // Called now and then: cuts off a peer that does not read, or leaves something incomplete.
     void check_progress();
 
 private:
     using Next = Result<void>;  // an error ends the connection
 
     Task<void> serve_frames();
-    Task<void> brake();
+    // Waits until a frame of this type may be handled. An error: the connection is over.
+    Task<Result<void>> room_for(wire::FrameType type);
+    // Whether memory and disk take what adds to a log; on a full disk it is refused, not held back.
+    bool may_add() const;
+    // When the first container's hiccup of a full disk becomes a refusal; empty without such.
+    std::optional<MonotonicTime> hiccup_ends() const;
+    // Until may_add(), or one frame may pass all the same: then true.
+    Task<bool> brake();
     Next handle(const wire::Frame& frame);
     Next handle_unknown(const wire::Frame& frame, Error reason);
     Next on(wire::Hello message);
@@ -105,13 +119,18 @@ private:
     // Sends now, or when `depends_on` is committed.
     template <class M>
     void reply(container::Container& container, container::Lsn depends_on, const M& message, std::string segment,
-               std::shared_ptr<SessionWriter> writer = nullptr, bool close_after = false);
+               std::shared_ptr<SessionWriter> writer = nullptr, bool close_after = false,
+               std::shared_ptr<SessionWriter> set_up = nullptr);
     // Sends what is ready, and listens for the rest.
     void flush_or_listen(ReplyQueue& queue);
     void flush(ReplyQueue& queue);
     // Answers a request that a full disk or a stopping store refuses.
     void refuse(container::Status status, const std::string& segment, wire::RequestId request, bool end_connection);
     void release(SessionWriter& writer);
+    // Answers a request whose segment's name is too long to be kept. Whether it did.
+    bool refuse_name(const std::string& segment, wire::RequestId request);
+    void check_unsent(MonotonicTime now);
+    void check_incomplete(MonotonicTime now);
 
     struct Read {
         wire::ReadSegment request;
@@ -132,6 +151,7 @@ private:
     SessionShared& shared_;
     transport::Connection connection_;
     wire::AppendAssembler assembler_;
+    std::size_t block_bytes_ = 0;  // of the block that is open
     std::unordered_map<WriterId, std::shared_ptr<SessionWriter>> writers_;
     std::unordered_map<std::uint32_t, std::unique_ptr<ReplyQueue>> queues_;  // by container
     std::size_t waiting_replies_ = 0;
@@ -146,6 +166,8 @@ private:
     std::uint64_t sent_total_ = 0;
     std::uint64_t progress_seen_ = 0;
     MonotonicTime progress_at_;
+    std::uint64_t received_seen_ = 0;
+    MonotonicTime received_at_;
     Gate gate_;
 };
 

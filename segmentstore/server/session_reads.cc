@@ -20,6 +20,7 @@ constexpr std::size_t kCopyReplyBytes = 16 * 1024;
 }  // namespace
 
 Session::Next Session::on(wire::ReadSegment message) {
+    if (refuse_name(message.segment, message.request_id)) return ok();
     container::Container& container = container_for(message.segment);
     const auto limit = static_cast<std::size_t>(
         std::clamp<std::int64_t>(message.suggested_length, kMinReadBytes, static_cast<std::int64_t>(kMaxReadBytes)));
@@ -32,6 +33,8 @@ Session::Next Session::on(wire::ReadSegment message) {
         return Error{ErrorCode::kBadRequest,
                      "more than " + std::to_string(kMaxReads) + " reads wait on one connection"};
     }
+    // Up to 64 KiB that nothing needs while the read waits.
+    message.delegation_token = std::string{};
     Read& read = reads_.emplace_back();
     read.request = std::move(message);
     read.container = &container;

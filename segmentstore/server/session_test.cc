@@ -591,6 +591,10 @@ TEST_F(SessionTest, AFullDiskTellsWritersAndKeepsReadsGoing) {
     (void)take_one<wire::DataAppended>(c);
     log_.set_full(true);
     send(c, append(2, "stuck"));
+    EXPECT_TRUE(taken(c).empty());  // it commits when there is space
+    world_.run_for(3s);
+    EXPECT_TRUE(taken(c).empty());
+    world_.run_for(3s);
     const auto error = take_one<wire::ErrorMessage>(c);
     EXPECT_EQ(error.request_id, kRequest);
     EXPECT_EQ(error.segment, kSegment);
@@ -614,6 +618,123 @@ TEST_F(SessionTest, AFullDiskTellsWritersAndKeepsReadsGoing) {
     send(later, append(3, "!"));
     EXPECT_EQ(take_one<wire::DataAppended>(later).previous_event_number, 2);
     EXPECT_EQ(stored(), "keptstuck!");
+}
+
+TEST_F(SessionTest, ADiskThatIsFullForAMomentCostsNobodyAnything) {
+    create_segment();
+    Connected& c = connect();
+    Connected& late = connect();
+    set_up(c);
+    set_up(late, kOther);
+    log_.set_full(true);
+    send(c, append(1, "one"));
+    settle();
+    ASSERT_TRUE(container_->full());
+    send(c, append(2, "two"), setup(kOther));
+    send(late, wire::CreateSegment{4, "s/t/9.#epoch.0", 0, 0, "", 0});
+    world_.run_for(500ms);
+    EXPECT_TRUE(taken(c).empty());
+    EXPECT_TRUE(taken(late).empty());
+    log_.set_full(false);
+    world_.run_for(300ms);
+    std::int64_t acknowledged = kNoEventNumber;
+    std::size_t set_ups = 0;
+    for (const auto& message : taken(c)) {
+        if (const auto* ack = std::get_if<wire::DataAppended>(&message)) acknowledged = ack->event_number;
+        else if (std::holds_alternative<wire::AppendSetup>(message)) ++set_ups;
+        else ADD_FAILURE() << wire::to_string(wire::type_of(message));
+    }
+    EXPECT_EQ(acknowledged, 2);
+    EXPECT_EQ(set_ups, 1u);
+    EXPECT_EQ(take_one<wire::SegmentCreated>(late).request_id, 4);
+    EXPECT_FALSE(c.ended || late.ended);
+    EXPECT_EQ(stored(), "onetwo");
+}
+
+TEST_F(SessionTest, AFullDiskRefusesNewAppendsAfterAMomentAndWaitingSetUpsLater) {
+    create_segment();
+    Connected& c = connect();
+    Connected& other = connect();
+    set_up(c);
+    log_.set_full(true);
+    send(c, append(1, "one"));
+    settle();
+    send(c, append(2, "two"));
+    send(other, setup(kOther));
+    world_.run_for(900ms);
+    EXPECT_TRUE(taken(c).empty());
+    world_.run_for(200ms);
+    EXPECT_NE(take_one<wire::ErrorMessage>(c).message.find("disk is full"), std::string::npos);
+    EXPECT_TRUE(c.ended);
+    EXPECT_TRUE(taken(other).empty());
+    world_.run_for(4s);
+    EXPECT_NE(take_one<wire::ErrorMessage>(other).message.find("disk is full"), std::string::npos);
+    EXPECT_TRUE(other.ended);
+    log_.set_full(false);
+    world_.run_for(1s);
+    EXPECT_EQ(stored(), "one");
+}
+
+TEST_F(SessionTest, NamesThatAreTooLongAreRefusedAndNotKept) {
+    const std::string name(kMaxSegmentNameBytes + 1, 'x');
+    Connected& c = connect();
+    send(c, read(0, 100, name), wire::GetStreamSegmentInfo{1, name, ""}, wire::CreateSegment{2, name, 0, 0, "", 0},
+         wire::SealSegment{3, name, ""}, wire::DeleteSegment{4, name, ""});
+    const auto messages = taken(c);
+    ASSERT_EQ(messages.size(), 5u);
+    for (const auto& message : messages) EXPECT_EQ(std::get<wire::ErrorMessage>(message).error_code, 0);
+    EXPECT_FALSE(c.ended);
+    EXPECT_EQ(shared_->waiting_reads, 0u);
+}
+
+TEST_F(SessionTest, WhatStaysIncompleteForTooLongEndsItsConnection) {
+    create_segment();
+    Connected& quiet = connect();
+    Connected& half = connect();
+    Connected& open = connect();
+    Connected& slow = connect();
+    set_up(open);
+    arrive(half, "00000001 0000002a 00000001");
+    arrive(open, "00000003 00000011 112233445566778899aabbccddeeff00 61");
+    arrive(slow, "00000064 000000ff");
+    for (int i = 0; i < 16; ++i) {
+        for (const auto& connected : connections_) {
+            if (!connected->ended) connected->session->check_progress();
+        }
+        if (i == 11) EXPECT_FALSE(half.ended || open.ended);
+        arrive(slow, "00");
+        world_.run_for(5s);
+    }
+    EXPECT_TRUE(half.ended && open.ended);
+    EXPECT_FALSE(quiet.ended || slow.ended);
+    ASSERT_EQ(bad_peers_.size(), 2u);
+    EXPECT_NE(bad_peers_[0].find("sent nothing for 60 s inside a frame"), std::string::npos) << bad_peers_[0];
+    EXPECT_NE(bad_peers_[1].find("sent nothing for 60 s inside an append block"), std::string::npos) << bad_peers_[1];
+}
+
+TEST_F(SessionTest, EverythingThatAddsToTheLogIsBraked) {
+    create_segment();
+    Connected& c = connect();
+    Connected& other = connect();
+    set_up(c);
+    log_.hold(true);
+    send(c, append(1, std::string(700'000, 'x')), append(2, std::string(700'000, 'x')));
+    settle();
+    ASSERT_FALSE(credits_.available());
+    const container::Lsn before = container_->admitted();
+    Connected& sealing = connect();
+    Connected& removing = connect();
+    send(other, wire::CreateSegment{4, "s/t/9.#epoch.0", 0, 0, "", 0});
+    send(sealing, wire::SealSegment{5, kSegment, ""});
+    send(removing, wire::DeleteSegment{6, kSegment, ""});
+    world_.run_for(3s);
+    EXPECT_EQ(container_->admitted(), before);
+    world_.run_for(2s);  // one each gets through
+    EXPECT_GT(container_->admitted(), before);
+    log_.hold(false);
+    EXPECT_EQ(take_one<wire::SegmentCreated>(other).request_id, 4);
+    EXPECT_EQ(take_one<wire::SegmentSealed>(sealing).request_id, 5);
+    EXPECT_EQ(take_one<wire::SegmentDeleted>(removing).request_id, 6);
 }
 
 TEST_F(SessionTest, AppendsAreBrakedBeforeMemoryRunsOut) {

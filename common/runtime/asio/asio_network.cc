@@ -2,6 +2,8 @@
 #include "common/runtime/asio/asio_network.h"
 
 #include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -88,12 +90,32 @@ int send_some(int fd, Unsent& unsent) {
     }
 }
 
+// A peer that vanished without a word (a machine that lost power, a path that was cut) would be waited
+// for without limit. A quiet one is asked after a minute, and given up when it answered nothing for
+// two minutes, however many probes or sent bytes it owes an answer for. A kernel without one of these
+// options notices later, which no caller can do anything about.
+void notice_vanished_peer(int fd) {
+    constexpr int kQuietSeconds = 60;
+    constexpr int kProbeSeconds = 15;
+    constexpr int kProbes = 4;
+    constexpr int kUnansweredMs = 1000 * (kQuietSeconds + kProbes * kProbeSeconds);
+    const auto set = [fd](int level, int option, int value) {
+        static_cast<void>(::setsockopt(fd, level, option, &value, sizeof value));
+    };
+    set(IPPROTO_TCP, TCP_KEEPIDLE, kQuietSeconds);
+    set(IPPROTO_TCP, TCP_KEEPINTVL, kProbeSeconds);
+    set(IPPROTO_TCP, TCP_KEEPCNT, kProbes);
+    set(IPPROTO_TCP, TCP_USER_TIMEOUT, kUnansweredMs);
+    set(SOL_SOCKET, SO_KEEPALIVE, 1);
+}
+
 class TcpStream final : public ByteStream {
 public:
     explicit TcpStream(tcp::socket socket) : socket_{std::move(socket)} {
         error_code error;
         // A connection that broke already says so at its first read.
         socket_.set_option(tcp::no_delay{true}, error);
+        notice_vanished_peer(socket_.native_handle());
         const tcp::endpoint peer = socket_.remote_endpoint(error);
         peer_ = error ? "a closed connection" : endpoint_of(peer).to_string();
     }

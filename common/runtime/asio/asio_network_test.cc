@@ -2,6 +2,7 @@
 //
 // Real sockets on the loopback interface, on ports that the kernel chooses.
 #include <arpa/inet.h>
+#include <netinet/tcp.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -79,6 +80,38 @@ TEST_F(AsioNetworkTest, CarriesGatheredBytesBothWays) {
         EXPECT_TRUE((co_await pair.far->write(pieces)).ok());
         pair.near->close();
         EXPECT_EQ(co_await read_to_end(*pair.far), "gathered write");
+    });
+}
+
+TEST_F(AsioNetworkTest, BothEndsNoticeAPeerThatVanished) {
+    on_shard([this]() -> Task<void> {
+        auto listener = co_await listen();
+        auto near = co_await connect(listener->local());
+        auto far = co_await listener->accept();
+        MR_CHECK(near.ok() && far.ok());
+        const auto option = [](int fd, int level, int name) {
+            int value = -1;
+            socklen_t size = sizeof value;
+            return ::getsockopt(fd, level, name, &value, &size) == 0 ? value : -1;
+        };
+        // Streams do not show their sockets: those with a peer whose either port is the listener's.
+        const auto port_of = [](int fd, auto get) {
+            sockaddr_in address{};
+            socklen_t size = sizeof address;
+            return get(fd, reinterpret_cast<sockaddr*>(&address), &size) == 0 ? int{ntohs(address.sin_port)} : -1;
+        };
+        int found = 0;
+        for (int fd = 0; fd < 1024; ++fd) {
+            const int peer = port_of(fd, ::getpeername);
+            if (peer < 0 || (peer != listener->local().port && port_of(fd, ::getsockname) != listener->local().port)) continue;
+            ++found;
+            EXPECT_EQ(option(fd, SOL_SOCKET, SO_KEEPALIVE), 1);
+            EXPECT_EQ(option(fd, IPPROTO_TCP, TCP_KEEPIDLE), 60);
+            EXPECT_EQ(option(fd, IPPROTO_TCP, TCP_KEEPINTVL), 15);
+            EXPECT_EQ(option(fd, IPPROTO_TCP, TCP_KEEPCNT), 4);
+            EXPECT_EQ(option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT), 120'000);
+        }
+        EXPECT_EQ(found, 2);
     });
 }
 
