@@ -77,7 +77,9 @@ public:
             runtime_, *rpc_, *metadata_,
             {.listen = {.host = arguments_.bind, .port = arguments_.controller_port},
              .advertise = {.host = arguments_.advertise, .port = 0},
-             .segment_store = {.host = arguments_.advertise, .port = store_->local().port}});
+             .segment_store = {.host = arguments_.advertise, .port = store_->local().port},
+             // What clients use may not be reachable from in here.
+             .segment_store_internal = {.host = from_inside(arguments_.bind), .port = store_->local().port}});
         if (!controller) co_return port_error("controller", "--controller-port", std::move(controller).error());
         controller_ = std::move(controller).value();
 
@@ -119,6 +121,11 @@ public:
     }
 
 private:
+    static std::string from_inside(const std::string& bind) {
+        if (bind == "0.0.0.0") return "127.0.0.1";
+        return bind == "::" ? "::1" : bind;
+    }
+
     static Error port_error(std::string_view what, std::string_view option, Error error) {
         const bool in_use = error.is(ErrorCode::kInUse);
         Error told = std::move(error).while_doing(what);

@@ -4,6 +4,7 @@
 // Handlers and replies run on our executor, never on the library's threads.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -16,6 +17,9 @@
 #include "common/runtime/task.h"
 
 namespace millrace::rpc {
+
+// Largest request or reply, as every client in use has it.
+inline constexpr std::size_t kMaxMessageBytes = 4 * 1024 * 1024;
 
 // The status codes of gRPC that our services use; numbers are gRPC's.
 enum class StatusCode : std::uint8_t {

@@ -17,7 +17,8 @@ public:
         : runtime_{runtime},
           options_{std::move(options)},
           store_{metadata},
-          segments_{runtime, options_.segment_store},
+          segments_{runtime, options_.segment_store_internal.host.empty() ? options_.segment_store
+                                                                           : options_.segment_store_internal},
           engine_{runtime, store_, segments_},
           service_{runtime, store_, engine_, {options_.advertise, options_.segment_store}} {}
 

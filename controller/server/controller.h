@@ -17,6 +17,7 @@ struct ControllerOptions {
     Endpoint listen;         // gRPC; port 0: any free one
     Endpoint advertise;      // what discovery answers; port 0: the real listening port
     Endpoint segment_store;  // who owns every container: what getURI answers
+    Endpoint segment_store_internal{};  // where this process reaches it; host empty: segment_store
 };
 
 class Controller {

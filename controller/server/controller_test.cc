@@ -58,7 +58,12 @@ protected:
     }
     Deadline after(std::chrono::nanoseconds duration) { return Deadline::after(runtime_.bundle().clock, duration); }
 
-    ControllerOptions options(Endpoint listen) { return {listen, {"127.0.0.1", 0}, store_at_}; }
+    ControllerOptions options(Endpoint listen) {
+        return {.listen = listen,
+                .advertise = {"127.0.0.1", 0},
+                .segment_store = store_advertised_.host.empty() ? store_at_ : store_advertised_,
+                .segment_store_internal = store_advertised_.host.empty() ? Endpoint{} : store_at_};
+    }
 
     void start() {
         const Result<bool> started = run([this]() -> Task<Result<bool>> {
@@ -124,6 +129,7 @@ protected:
     std::unique_ptr<rpc::Rpc> rpc_;
     std::unique_ptr<ScriptedStore> store_;
     Endpoint store_at_;
+    Endpoint store_advertised_;  // host empty: where it is
     std::unique_ptr<metadata::RocksDbMetadataStore> metadata_;
     std::unique_ptr<Controller> controller_;
     std::unique_ptr<rpc::Channel> channel_;
@@ -164,6 +170,17 @@ TEST_F(ControllerOverGrpc, CarriesAStreamThroughItsLife) {
     EXPECT_EQ(call<pb::DeleteStreamStatus>("deleteStream", info())->status(), pb::DeleteStreamStatus::SUCCESS);
     EXPECT_TRUE(store_->segments.empty());
     EXPECT_EQ(call<pb::SegmentRanges>("getCurrentSegments", info()).error().code(), ErrorCode::kNotFound);
+}
+
+TEST_F(ControllerOverGrpc, NeedNotReachTheSegmentStoreWhereItsClientsDo) {
+    stop();
+    store_advertised_ = {"store.invalid", 12345};
+    start();
+    make_stream(2);
+    EXPECT_EQ(store_->segments.size(), 2u);
+    const auto uri = call<pb::NodeUri>("getURI", pb::SegmentId{});
+    EXPECT_EQ(uri->endpoint(), "store.invalid");
+    EXPECT_EQ(uri->port(), 12345);
 }
 
 TEST_F(ControllerOverGrpc, AnswersUnimplementedWithASentence) {

@@ -2,6 +2,7 @@
 #include "controller/service/handlers.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "proto/controller/methods.h"
 
@@ -62,12 +63,13 @@ template <class Request, class Reply>
 rpc::Handler handler(Service& service, Task<Result<Reply>> (Service::*call)(Request)) {
     return [&service, call](rpc::Request request) -> Task<Result<std::string>> {
         Request message;
-        if (!message.ParseFromString(request.body)) {
+        const std::size_t size = request.body.size();
+        // The message may be here for minutes; its bytes need not.
+        if (!message.ParseFromString(std::exchange(request.body, {}))) {
             co_return Error{ErrorCode::kInvalidArgument,
                             request.method + " needs a " + Request::descriptor()->name() + ", which these " +
-                                std::to_string(request.body.size()) + " bytes are not"};
+                                std::to_string(size) + " bytes are not"};
         }
-        request.body.clear();
         MR_CO_TRY(const Reply reply, co_await (service.*call)(std::move(message)));
         co_return reply.SerializeAsString();
     };

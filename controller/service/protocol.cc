@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "controller/service/protocol.h"
 
+#include <algorithm>
+#include <limits>
+
+#include "common/rpc/rpc.h"
+
 namespace millrace::controller::service {
 
 namespace {
@@ -38,6 +43,18 @@ pb::SegmentRange to_range(const StreamName& name, const stream::Segment& segment
     range.set_minkey(segment.range.low);
     range.set_maxkey(segment.range.high);
     return range;
+}
+
+std::size_t max_segments(const StreamName& name) {
+    // Successors are the largest list: each with the segments it took keys from. Ranges of two epochs
+    // that tile the same keys overlap in fewer pairs than both have segments, so that is less than two
+    // each on average; a third makes up for the longer length fields of those with many.
+    pb::SuccessorResponse reply;
+    auto& entry = *reply.add_segments();
+    constexpr std::int64_t kLongestId = std::numeric_limits<std::int64_t>::max();
+    *entry.mutable_segment() = to_range(name, {SegmentId{kLongestId}, KeyRange{0.5, 1.0}});
+    for (int i = 0; i < 3; ++i) entry.add_value(kLongestId);
+    return std::min(stream::kMaxSegments, rpc::kMaxMessageBytes / reply.ByteSizeLong());
 }
 
 Result<records::ConfigRecord> to_config(const pb::StreamConfig& config) {

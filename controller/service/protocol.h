@@ -19,6 +19,9 @@ pb::StreamInfo to_info(const StreamName& name);
 pb::SegmentId to_id(const StreamName& name, SegmentId id);
 pb::SegmentRange to_range(const StreamName& name, const stream::Segment& segment);
 
+// The most segments that a stream of this name may have: every list of them fits a reply.
+std::size_t max_segments(const StreamName& name);
+
 // kInvalidArgument says what is wrong with the configuration.
 Result<records::ConfigRecord> to_config(const pb::StreamConfig& config);
 pb::StreamConfig from_config(const StreamName& name, const records::ConfigRecord& config);

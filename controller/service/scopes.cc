@@ -45,7 +45,13 @@ Task<Result<pb::CreateScopeStatus>> Service::create_scope(pb::ScopeInfo request)
         }
         if (created.error().is(ErrorCode::kAlreadyExists)) {
             const Result<records::ScopeRecord> stored = co_await store_.scope(request.scope());
-            const bool ours = stored && stored->nonce() == record.nonce();
+            if (!stored && stored.error().is(ErrorCode::kNotFound)) {
+                last = Error{ErrorCode::kUnavailable, "scope '" + request.scope() + "' comes and goes", Fate::kUnknown};
+                continue;
+            }
+            // Whose it is stays unknown when it cannot be read.
+            if (!stored) co_return Error{stored.error().code(), stored.error().detail(), Fate::kUnknown};
+            const bool ours = stored->nonce() == record.nonce();
             reply.set_status(ours ? pb::CreateScopeStatus::SUCCESS : pb::CreateScopeStatus::SCOPE_EXISTS);
             co_return reply;
         }

@@ -70,6 +70,20 @@ TEST(ScopeCalls, AnswerEveryStatus) {
     EXPECT_EQ(cluster.current(kName), std::vector<std::int64_t>{1});
 }
 
+TEST(ScopeCalls, DoNotGuessWhoseAScopeIsWhenItCannotBeRead) {
+    Cluster cluster;
+    cluster.metadata.set_fate([&cluster, multis = 0](std::uint64_t) mutable {
+        // The scope's bucket, the scope (unheard), the bucket again, and the scope that is there already.
+        if (multis == 3) cluster.metadata.cut_off(true);
+        return multis++ == 1 ? metadata::MemoryMetadataStore::Outcome::kAppliedUnheard
+                             : metadata::MemoryMetadataStore::Outcome::kNormal;
+    });
+    const auto reply = cluster.call(&Service::create_scope, scope_info("s"));
+    ASSERT_FALSE(reply.ok()) << "neither SUCCESS nor SCOPE_EXISTS is known";
+    EXPECT_TRUE(reply.error().is(ErrorCode::kUnavailable));
+    EXPECT_EQ(reply.error().fate(), Fate::kUnknown);
+}
+
 TEST(ScopeCalls, ListEveryNameOnceAndEndWithAnEmptyPage) {
     Cluster cluster;
     std::set<std::string> expected;
@@ -178,6 +192,37 @@ TEST(CreateStream, RefusesBadConfigurationsForGood) {
         for (int i = 0; i < 128; ++i) c.mutable_tags()->add_tag("t");
     }));
     EXPECT_FALSE(cluster.record(kName).has_value());
+}
+
+TEST(CreateStream, RefusesMoreSegmentsThanAReplyCanList) {
+    Cluster cluster;
+    const StreamName longest{std::string(255, 's'), std::string(255, 'x')};
+    cluster.make_scope(longest.scope);
+    const auto most = static_cast<int>(service::max_segments(longest));
+    ASSERT_LT(most, 10'000);
+    const auto refused = cluster.call(&Service::create_stream, Cluster::config(longest, most + 1));
+    ASSERT_FALSE(refused.ok());
+    EXPECT_TRUE(refused.error().is(ErrorCode::kInvalidArgument));
+    EXPECT_NE(refused.error().detail().find(std::to_string(most)), std::string::npos);
+    EXPECT_EQ(service::max_segments(kName), stream::kMaxSegments) << "short names are no limit";
+
+    ASSERT_EQ(cluster.create(longest, 1), pb::CreateStreamStatus::SUCCESS);
+    const auto scaled = cluster.scale(longest, {0}, stream::even_ranges(static_cast<std::size_t>(most) + 1));
+    EXPECT_EQ(scaled->status(), pb::ScaleResponse::FAILURE);
+
+    // The longest lists of as many as there may be: segments, and successors that each took keys from two.
+    pb::SegmentRanges ranges;
+    pb::SuccessorResponse successors;
+    for (int i = 0; i < most; ++i) {
+        const std::int64_t segment = id(std::numeric_limits<std::int32_t>::max(), stream::kMaxEpoch);
+        *ranges.add_segmentranges() = service::to_range(longest, {SegmentId{segment}, {0.25, 0.5}});
+        auto& entry = *successors.add_segments();
+        *entry.mutable_segment() = ranges.segmentranges(i);
+        entry.add_value(segment);
+        entry.add_value(segment);
+    }
+    EXPECT_LE(ranges.ByteSizeLong(), rpc::kMaxMessageBytes);
+    EXPECT_LE(successors.ByteSizeLong(), rpc::kMaxMessageBytes);
 }
 
 TEST(CreateStream, TellsTheStoreOfPolicyAndRollover) {

@@ -30,6 +30,12 @@ Error gave_up(const StreamName& name, const std::optional<Error>& last) {
     return {ErrorCode::kUnavailable, std::move(detail), Fate::kUnknown};
 }
 
+std::string too_many(const StreamName& name, std::size_t segments) {
+    return "stream '" + name.to_string() + "' would have " + std::to_string(segments) +
+           " segments; lists of more than " + std::to_string(max_segments(name)) +
+           " do not fit a reply with names this long";
+}
+
 bool busy(const StreamRecord& record) {
     return record.state() == StreamRecord::CREATING || record.intent_case() != StreamRecord::INTENT_NOT_SET;
 }
@@ -48,6 +54,10 @@ Task<Result<pb::CreateStreamStatus>> Service::create_stream(pb::StreamConfig req
     if (!check_internal_name("stream", name.stream)) co_return answer(pb::CreateStreamStatus::INVALID_STREAM_NAME);
     if (!check_internal_name("scope", name.scope)) co_return answer(pb::CreateStreamStatus::SCOPE_NOT_FOUND);
     MR_CO_TRY(const records::ConfigRecord config, to_config(request));
+    const auto segments = static_cast<std::size_t>(config.min_segments());
+    if (segments > max_segments(name)) {
+        co_return Error{ErrorCode::kInvalidArgument, too_many(name, segments)};
+    }
 
     const Deadline deadline = workflow_deadline();
     StreamRecord record;
@@ -59,7 +69,7 @@ Task<Result<pb::CreateStreamStatus>> Service::create_stream(pb::StreamConfig req
     std::optional<Error> last;
     for (int attempt = 0; attempt < kStreamAttempts; ++attempt) {
         const Result<void> created =
-            co_await store_.create(name, record, static_cast<std::size_t>(config.min_segments()));
+            co_await store_.create(name, record, segments);
         bool ours = created.ok();
         if (!created) {
             if (created.error().is(ErrorCode::kNotFound)) co_return answer(pb::CreateStreamStatus::SCOPE_NOT_FOUND);
@@ -82,7 +92,7 @@ Task<Result<pb::CreateStreamStatus>> Service::create_stream(pb::StreamConfig req
         // deleted, its name is taken.
         MR_CO_TRY_VOID(co_await engine_.settled(name, deadline));
         if (ours) {
-            MR_LOG_INFO("stream created", {"stream", name.to_string()}, {"segments", config.min_segments()});
+            MR_LOG_INFO("stream created", {"stream", name.to_string()}, {"segments", segments});
             co_return answer(pb::CreateStreamStatus::SUCCESS);
         }
     }
@@ -235,6 +245,9 @@ Task<Result<pb::ScaleResponse>> Service::scale(pb::ScaleRequest request) {
                               epoch, no->why);
         }
         const auto& plan = std::get<stream::ScalePlan>(outcome);
+        if (plan.next.segments.size() > max_segments(name)) {
+            co_return refused(pb::ScaleResponse::FAILURE, epoch, too_many(name, plan.next.segments.size()));
+        }
         StreamRecord now = record;
         now.set_state(StreamRecord::SCALING);
         records::ScaleIntent& intent = *now.mutable_scale();

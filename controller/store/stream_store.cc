@@ -20,6 +20,9 @@ constexpr std::uint32_t kFormatVersion = 1;
 // Epoch records kept in memory, counted in segments named.
 constexpr std::size_t kCachedEntriesMax = 200'000;
 
+// Or the last scale could be begun but never ended.
+static_assert(static_cast<std::size_t>(stream::kMaxEpoch) <= kEpochsPerChunk * metadata::kMaxChildren);
+
 template <class Record>
 Result<Record> parsed(const std::string& path, const std::string& value) {
     Record record;

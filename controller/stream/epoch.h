@@ -15,6 +15,8 @@ namespace millrace::controller::stream {
 
 // The most segments that a stream may have at once.
 inline constexpr std::size_t kMaxSegments = 10'000;
+// The last epoch that a stream may come to: so many that are over fit its history.
+inline constexpr std::int32_t kMaxEpoch = 64'000;
 
 struct Segment {
     SegmentId id;

@@ -75,13 +75,19 @@ std::variant<ScalePlan, ScaleRefused> plan_scale(const Epoch& current, const Sca
         return failure(std::to_string(count) + " segments would result; the most is " + std::to_string(kMaxSegments));
     }
 
+    if (current.epoch.number() >= kMaxEpoch) {
+        return failure("the stream is in epoch " + to_string(current.epoch) + ", the last that its history has room for");
+    }
+
     const StreamEpoch epoch = millrace::next(current.epoch);
     std::uint32_t number = next_number;
     for (const Segment& segment : current.segments) {
         number = std::max(number, static_cast<std::uint32_t>(segment.id.number()) + 1);
     }
     for (const KeyRange& range : request.ranges) {
-        plan.created.push_back({SegmentId::of(static_cast<std::int32_t>(number++), epoch), range});
+        // -0.0 equals 0.0 and covers the same keys, but not every reader of the reply compares numbers.
+        const KeyRange created{range.low + 0.0, range.high};
+        plan.created.push_back({SegmentId::of(static_cast<std::int32_t>(number++), epoch), created});
     }
     plan.next = epoch_after(current, plan.sealed, plan.created, std::max(requested_ms, current.created_ms + 1));
     return plan;

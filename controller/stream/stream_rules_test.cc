@@ -131,6 +131,25 @@ TEST(PlanScale, NumbersAndEpochsAreThoseOfTheWorkedExample) {
     EXPECT_EQ(successors(halves, plan.next, id(0)), expected);
 }
 
+TEST(PlanScale, EndsWithTheLastEpochThatTheHistoryHolds) {
+    Epoch epoch = first_epoch(1, 0, 0);
+    epoch.epoch = StreamEpoch{63'999};
+    EXPECT_TRUE(std::holds_alternative<ScalePlan>(plan_scale(epoch, {{id(0)}, {{0.0, 1.0}}}, 1, 1, 0)));
+    epoch.epoch = StreamEpoch{64'000};
+    const auto outcome = plan_scale(epoch, {{id(0)}, {{0.0, 1.0}}}, 1, 1, 0);
+    ASSERT_TRUE(std::holds_alternative<ScaleRefused>(outcome));
+    EXPECT_EQ(std::get<ScaleRefused>(outcome).refusal, ScaleRefusal::kFailure);
+    EXPECT_NE(std::get<ScaleRefused>(outcome).why.find("64000"), std::string::npos);
+}
+
+TEST(PlanScale, MakesNoRangeThatBeginsAtMinusZero) {
+    const auto outcome = plan_scale(first_epoch(1, 0, 0), {{id(0)}, {{-0.0, 0.5}, {0.5, 1.0}}}, 1, 1, 0);
+    ASSERT_TRUE(std::holds_alternative<ScalePlan>(outcome));
+    const auto& plan = std::get<ScalePlan>(outcome);
+    EXPECT_FALSE(std::signbit(plan.created[0].range.low));
+    EXPECT_FALSE(std::signbit(plan.next.segments[0].range.low));
+}
+
 TEST(PlanScale, NeverReusesANumber) {
     Epoch epoch = first_epoch(2, 0, 0);
     std::set<std::int32_t> used = {0, 1};

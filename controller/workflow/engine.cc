@@ -40,21 +40,28 @@ std::shared_ptr<Engine::Run> Engine::start(StreamName name) {
         started->over = true;
         return started;
     }
-    gate_.spawn(runtime_.executor, [this, name, started]() -> Task<void> { return drive_in_turn(name, started); });
+    gate_.spawn(runtime_.executor, [this, name, started]() -> Task<void> {
+        co_await take_turn();
+        co_await drive(name, started);
+        end_turn();
+        runs_.erase(name);
+        started->over = true;
+        started->ended.notify_all();
+    });
     return started;
 }
 
-Task<void> Engine::drive_in_turn(StreamName name, std::shared_ptr<Run> run) {
+Task<void> Engine::take_turn() {
     while (driving_ >= kRunsAtOnce && !stopped_) co_await turn_.wait();
     ++driving_;
-    co_await drive(name, run);
-    --driving_;
-    turn_.notify_one();
-    runs_.erase(name);
-    run->over = true;
-    run->ended.notify_all();
 }
 
+void Engine::end_turn() {
+    --driving_;
+    turn_.notify_one();
+}
+
+// It is the run's turn at the begin and at the end.
 Task<void> Engine::drive(StreamName name, std::shared_ptr<Run> run) {
     std::chrono::milliseconds pause = kFirstPause;
     int pauses = 0;
@@ -74,7 +81,9 @@ Task<void> Engine::drive(StreamName name, std::shared_ptr<Run> run) {
         }
         if (stopped_) co_return;
         const auto jitter = std::chrono::milliseconds{runtime_.random.between(0, static_cast<std::uint64_t>(pause.count()))};
+        end_turn();
         co_await stopping_.wait_until(runtime_.clock, runtime_.clock.now() + pause + jitter / 2);
+        co_await take_turn();
         pause = std::min(pause * 2, kLongestPause);
     }
 }

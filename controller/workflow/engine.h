@@ -17,7 +17,8 @@
 
 namespace millrace::controller::workflow {
 
-// Runs at once; others wait their turn.
+// Runs that take steps at once; others wait their turn. One that pauses is not among them: streams
+// that are held up hold up nobody else.
 inline constexpr std::size_t kRunsAtOnce = 64;
 
 class Engine {
@@ -47,13 +48,14 @@ private:
 
     std::shared_ptr<Run> start(StreamName name);
     Task<void> drive(StreamName name, std::shared_ptr<Run> run);
-    Task<void> drive_in_turn(StreamName name, std::shared_ptr<Run> run);
+    Task<void> take_turn();
+    void end_turn();
 
     Runtime runtime_;
     store::StreamStore& store_;
     Steps steps_;
     std::map<StreamName, std::shared_ptr<Run>> runs_;
-    std::size_t driving_ = 0;
+    std::size_t driving_ = 0;  // runs whose turn it is
     bool stopped_ = false;
     Signal turn_;
     Signal stopping_;

@@ -226,6 +226,29 @@ TEST(Workflow, ASegmentStoreThatLosesHalfOfTheCallsOnlyDelays) {
     EXPECT_TRUE(cluster.segments.segments.empty());
 }
 
+TEST(Workflow, StreamsThatAreHeldUpDoNotHoldUpOthers) {
+    Cluster cluster;
+    cluster.make_scope("s");
+    bool broken = true;
+    cluster.segments.fate = [&broken](const std::string& what) {
+        using Outcome = segments::FakeSegments::Outcome;
+        return broken && what.starts_with("create s/bad") ? Outcome::kLost : Outcome::kNormal;
+    };
+    for (std::size_t i = 0; i < 2 * workflow::kRunsAtOnce; ++i) {
+        cluster.begin([name = StreamName{"s", "bad" + std::to_string(i)}](service::Service& service) -> Task<void> {
+            const auto reply = co_await service.create_stream(Cluster::config(name, 1));
+            EXPECT_TRUE(reply && reply->status() == pb::CreateStreamStatus::SUCCESS);
+        });
+    }
+    cluster.world().run_for(std::chrono::seconds{10});
+    EXPECT_FALSE(cluster.ended());
+    const MonotonicTime began = cluster.world().now();
+    EXPECT_EQ(cluster.create(kName, 1), pb::CreateStreamStatus::SUCCESS);
+    EXPECT_LT(cluster.world().now() - began, std::chrono::seconds{1});
+    broken = false;
+    EXPECT_TRUE(cluster.run_until([&] { return cluster.ended(); }));
+}
+
 TEST(Workflow, ManySegmentsAreAllMade) {
     Cluster cluster;
     cluster.make_scope("s");

@@ -11,10 +11,10 @@
 
 namespace millrace::rpc {
 
-// Largest request or reply, as every client in use has it.
-inline constexpr std::size_t kMaxMessageBytes = 4 * 1024 * 1024;
-// Calls that a server runs at once; further ones are refused with RESOURCE_EXHAUSTED.
+// Calls that a server has at once, and the bytes of their requests; what is beyond is refused with
+// RESOURCE_EXHAUSTED.
 inline constexpr std::size_t kMaxRunningCalls = 4096;
+inline constexpr std::size_t kMaxRunningBytes = 64 * 1024 * 1024;
 
 // Servers and channels made by it belong to the runtime's executor and must be closed, and their
 // close() awaited, before they are destroyed. They may outlive the Rpc itself.

@@ -218,6 +218,69 @@ TEST_F(GrpcRpc, RunsManyCallsAtOnce) {
     EXPECT_EQ(succeeded, kCalls);
 }
 
+TEST_F(GrpcRpc, RefusesCallsBeyondItsNumberUntilOthersEnd) {
+    const Endpoint at = *serve({"127.0.0.1", 0});
+    constexpr int kMost = static_cast<int>(kMaxRunningCalls);
+    constexpr int kChannels = 5;  // a connection carries 1,000
+    for (int i = 0; i < kChannels; ++i) channel(at);
+    int released = 0;
+    Result<std::string> refused;
+    run([&, this]() -> Task<bool> {
+        Gate gate;
+        for (int i = 0; i < kMost; ++i) {
+            gate.spawn(runtime_.executor(), [&, i, this]() -> Task<void> {
+                if ((co_await channels_[static_cast<std::size_t>(i % kChannels)]->call("/t.T/wait", "", after(60s))).ok()) {
+                    ++released;
+                }
+            });
+        }
+        while (waiting_ < kMost) co_await changed_.wait();
+        refused = co_await channels_[0]->call("/t.T/echo", "", after(60s));
+        released_ = true;
+        changed_.notify_all();
+        co_await gate.close();
+        co_return true;
+    });
+    EXPECT_EQ(released, kMost);
+    ASSERT_FALSE(refused.ok());
+    EXPECT_TRUE(refused.error().is(ErrorCode::kNoSpace)) << refused.error().to_string();
+    // What a call held is given back a moment after its reply was sent.
+    Result<std::string> reply = call(*channels_[0], "/t.T/echo", "x");
+    while (!reply && reply.error().is(ErrorCode::kNoSpace)) reply = call(*channels_[0], "/t.T/echo", "x");
+    EXPECT_TRUE(reply.ok()) << reply.error().to_string();
+}
+
+TEST_F(GrpcRpc, RefusesBodiesBeyondItsMemoryUntilOthersEnd) {
+    Channel& to = channel(*serve({"127.0.0.1", 0}));
+    const std::string body(kMaxMessageBytes - 100, 'x');
+    constexpr int kFit = 16;  // of 64 MiB
+    std::vector<Result<std::string>> replies;
+    Result<std::string> refused;
+    run([&, this]() -> Task<bool> {
+        Gate gate;
+        for (int i = 0; i < kFit; ++i) {
+            gate.spawn(runtime_.executor(), [&, this]() -> Task<void> {
+                replies.push_back(co_await to.call("/t.T/wait", body, after(60s)));
+            });
+        }
+        while (waiting_ < kFit) co_await changed_.wait();
+        refused = co_await to.call("/t.T/echo", body, after(60s));
+        EXPECT_TRUE((co_await to.call("/t.T/echo", "small", after(60s))).ok());
+        released_ = true;
+        changed_.notify_all();
+        co_await gate.close();
+        co_return true;
+    });
+    EXPECT_EQ(replies.size(), std::size_t{kFit});
+    for (const auto& reply : replies) EXPECT_TRUE(reply.ok()) << reply.error().to_string();
+    ASSERT_FALSE(refused.ok());
+    EXPECT_TRUE(refused.error().is(ErrorCode::kNoSpace)) << refused.error().to_string();
+    // What a call held is given back a moment after its reply was sent.
+    Result<std::string> reply = call(to, "/t.T/echo", body);
+    while (!reply && reply.error().is(ErrorCode::kNoSpace)) reply = call(to, "/t.T/echo", body);
+    EXPECT_TRUE(reply.ok()) << reply.error().to_string();
+}
+
 TEST_F(GrpcRpc, ClosingAServerLetsRunningCallsEnd) {
     Channel& to = channel(*serve({"127.0.0.1", 0}));
     Result<std::string> reply;

@@ -35,12 +35,30 @@ Result<std::string> server_body(const grpc::ByteBuffer& buffer) {
     return body;
 }
 
+// A bounded amount of something, taken and given back on any thread.
+class Allowance {
+public:
+    explicit Allowance(std::size_t most) : most_{most} {}
+
+    bool take(std::size_t amount) {
+        if (taken_.fetch_add(amount) + amount <= most_) return true;
+        give_back(amount);
+        return false;
+    }
+    void give_back(std::size_t amount) { taken_.fetch_sub(amount); }
+
+private:
+    const std::size_t most_;
+    std::atomic<std::size_t> taken_{0};
+};
+
 class GrpcServer;
 
 // Shared by the tags that are with the library and by the coroutine that runs the handler.
 class Call final : public std::enable_shared_from_this<Call> {
 public:
     explicit Call(GrpcServer& server) : server_{server} {}
+    ~Call();
 
     // Waits for a client to call. Any thread.
     void accept();
@@ -57,6 +75,9 @@ private:
     grpc::ByteBuffer request_;
     grpc::ByteBuffer reply_;
     void* ended_tag_ = nullptr;
+    // Taken of the server's allowances until the call and its handler are over. Poller's thread.
+    bool counted_ = false;
+    std::size_t counted_bytes_ = 0;
     std::atomic<bool> finished_{false};
 };
 
@@ -130,11 +151,6 @@ public:
 
     // On the executor.
     void run(std::shared_ptr<Call> call, Request request) {
-        if (gate_.inside() >= kMaxRunningCalls) {
-            call->finish(Error{ErrorCode::kNoSpace, "this server runs " + std::to_string(kMaxRunningCalls) +
-                                                        " calls already: try again"});
-            return;
-        }
         Result<Gate::Pass> pass = gate_.enter();
         if (!pass) {
             call->finish(Error{ErrorCode::kUnavailable, "this server is shutting down"});
@@ -156,11 +172,15 @@ public:
     const Executor& executor() const { return runtime_.executor; }
     grpc::AsyncGenericService& service() { return service_; }
     Poller& poller() { return *poller_; }
+    Allowance& calls() { return calls_; }
+    Allowance& bytes() { return bytes_; }
 
 private:
     Runtime runtime_;
     const std::map<std::string, Handler> handlers_;
     const Handler otherwise_;
+    Allowance calls_{kMaxRunningCalls};
+    Allowance bytes_{kMaxRunningBytes};
     grpc::AsyncGenericService service_;
     std::unique_ptr<Poller> poller_;
     std::unique_ptr<grpc::Server> server_;  // before the poller's queue goes
@@ -168,6 +188,11 @@ private:
     bool closing_ = false;
     Gate gate_;
 };
+
+Call::~Call() {
+    if (counted_) server_.calls().give_back(1);
+    server_.bytes().give_back(counted_bytes_);
+}
 
 void Call::accept() {
     server_.poller().begin([this, self = shared_from_this()] {
@@ -187,6 +212,12 @@ void Call::on_accepted(bool ok) {
         return;
     }
     std::make_shared<Call>(server_)->accept();
+    counted_ = server_.calls().take(1);
+    if (!counted_) {
+        finish(Error{ErrorCode::kNoSpace, "this server runs " + std::to_string(kMaxRunningCalls) +
+                                              " calls already: try again"});
+        return;
+    }
     server_.poller().begin([this, self = shared_from_this()] {
         stream_.Read(&request_, Poller::tag([self](bool read) { self->on_read(read); }));
     });
@@ -197,6 +228,14 @@ void Call::on_read(bool ok) {
         finish(Error{ErrorCode::kInvalidArgument, "the call carried no message"});
         return;
     }
+    // Before the bytes are copied, and while nothing but the library holds them.
+    if (!server_.bytes().take(request_.Length())) {
+        request_.Clear();
+        finish(Error{ErrorCode::kNoSpace, "the requests that this server works on have " +
+                                              std::to_string(kMaxRunningBytes) + " bytes already: try again"});
+        return;
+    }
+    counted_bytes_ = request_.Length();
     Result<std::string> body = server_body(request_);
     if (!body) {
         finish(std::move(body));
