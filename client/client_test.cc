@@ -31,7 +31,7 @@ protected:
             home, []() -> Task<Result<std::thread::id>> { co_return std::this_thread::get_id(); });
         cluster_ = std::make_unique<FakeCluster>(runtime_.bundle(), kStream, 2);
         core_ = std::make_unique<ClientCore>(runtime_.bundle(), home, cluster_->channel(),
-                                             Endpoint{"controller", 9090}, Timeouts{5s, 0s});
+                                             Endpoint{"controller", 9090}, Timeouts{connect_timeout_, 0s});
         on_loop([this]() -> Task<Result<void>> { co_return co_await cluster_->start("127.0.0.1", "127.0.0.1"); });
     }
     void TearDown() override {
@@ -67,6 +67,7 @@ protected:
         return std::move(*made);
     }
 
+    std::chrono::nanoseconds connect_timeout_ = 5s;
     AsioRuntime runtime_;
     std::unique_ptr<FakeCluster> cluster_;
     std::unique_ptr<ClientCore> core_;
@@ -183,6 +184,33 @@ TEST_F(ClientTest, LetsGoOfAWriterWithEventsOutstanding) {
         }
     }
     EXPECT_EQ(failed, 100);
+}
+
+class ClientOfShortPatienceTest : public ClientTest {
+protected:
+    ClientOfShortPatienceTest() { connect_timeout_ = 300ms; }
+};
+
+TEST_F(ClientOfShortPatienceTest, HearsFromCloseThatEventsAreLost) {
+    with_cluster([](FakeCluster& cluster) { cluster.refuse_connections = true; });
+    auto writer = this->writer();
+    ASSERT_TRUE(writer->write("key", "x").ok());
+    const auto closed = writer->close();
+    ASSERT_FALSE(closed.ok());
+    EXPECT_TRUE(closed.error().is(ErrorCode::kUnavailable)) << closed.error().to_string();
+    EXPECT_EQ(writer->stats().acknowledged_events, 0u);
+    // However often it is asked.
+    EXPECT_FALSE(writer->close().ok());
+    EXPECT_FALSE(writer->flush().ok());
+}
+
+TEST_F(ClientTest, HearsFromCloseThatASealedStreamTookNothing) {
+    auto writer = this->writer();
+    with_cluster([](FakeCluster& cluster) { cluster.seal_stream(); });
+    ASSERT_TRUE(writer->write("key", "x").ok());
+    const auto closed = writer->close();
+    ASSERT_FALSE(closed.ok());
+    EXPECT_TRUE(closed.error().is(ErrorCode::kSealed)) << closed.error().to_string();
 }
 
 TEST_F(ClientTest, MayDestroyAWriterInItsCallback) {

@@ -167,18 +167,14 @@ Task<ReaderCore::Progress> ReaderCore::take_reply(std::shared_ptr<Fetcher> fetch
             const bool ended = read->end_of_segment;
             const bool empty = read->data.empty();
             if (take_data(*fetcher, std::move(read->data)) == Progress::kStop) co_return Progress::kStop;
-            if (ended && fetcher->cutter.pending_bytes() > 0) {
-                fail(Error{ErrorCode::kCorrupt, "segment " + fetcher->name + " ends inside an event"});
-                co_return Progress::kStop;
-            }
-            if (ended) co_return Progress::kEnded;
+            if (ended) co_return at_end(*fetcher);
             if (empty && !co_await pause(kEmptyReplyPause)) co_return Progress::kStop;
             co_return Progress::kMore;
         }
         odd = Error{ErrorCode::kBadRequest, "the reply is about another place"};
     } else if (std::holds_alternative<wire::SegmentIsSealed>(reply)) {
         fetcher->retry.worked();
-        co_return Progress::kEnded;
+        co_return at_end(*fetcher);
     } else if (const auto* truncated = std::get_if<wire::SegmentIsTruncated>(&reply)) {
         if (truncated->start_offset > fetcher->offset) {
             fetcher->retry.worked();
@@ -229,6 +225,12 @@ ReaderCore::Progress ReaderCore::take_data(Fetcher& fetcher, Bytes data) {
     }
     if (cut) return Progress::kMore;
     fail(Error{cut.error()}.while_doing("segment " + fetcher.name + " before offset " + std::to_string(fetcher.offset)));
+    return Progress::kStop;
+}
+
+ReaderCore::Progress ReaderCore::at_end(const Fetcher& fetcher) {
+    if (fetcher.cutter.pending_bytes() == 0) return Progress::kEnded;
+    fail(Error{ErrorCode::kCorrupt, "segment " + fetcher.name + " ends inside an event"});
     return Progress::kStop;
 }
 

@@ -59,6 +59,8 @@ private:
     Task<Progress> take_reply(std::shared_ptr<Fetcher> fetcher, wire::Message reply);
     // Hands over whole events; kStop when the bytes are no events.
     Progress take_data(Fetcher& fetcher, Bytes data);
+    // A sealed segment has been read to its end; kStop when that lies inside an event.
+    Progress at_end(const Fetcher& fetcher);
     Task<Progress> segment_missing(std::shared_ptr<Fetcher> fetcher);
     Task<void> segment_ended(SegmentId segment, bool at_until);
     // With retries; kClosed when the reader stops.

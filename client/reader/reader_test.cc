@@ -162,6 +162,16 @@ TEST(Reader, ReadsHundredsOfSegmentsAtOnce) {
     EXPECT_EQ(w.cluster.uri_calls, 300u);
 }
 
+TEST(Reader, WaitsAtMoreSegmentsThanAStoreTakesReadsOnOneConnection) {
+    ReaderWorld w{1, 1200};
+    auto reader = w.read();
+    ASSERT_TRUE(w.world.run_until([&] { return w.cluster.waiting_reads() == 1200; }, 1s));
+    EXPECT_EQ(w.cluster.connections_made, 3u);
+    w.put_round(20);
+    EXPECT_EQ(check_order(reader->rest(1s), w.written), "");
+    EXPECT_EQ(w.cluster.connections_made, 3u);
+}
+
 TEST(Reader, TellsWhereEachEventIs) {
     ReaderWorld w{1, 1};
     w.put("a");
@@ -418,6 +428,27 @@ TEST(Reader, FailsOnBytesThatAreNoEvents) {
     ASSERT_FALSE(next.ok());
     EXPECT_TRUE(next.error().is(ErrorCode::kCorrupt));
     EXPECT_NE(next.error().detail().find("scope/stream/0.#epoch.0"), std::string::npos);
+}
+
+TEST(Reader, FailsOnASegmentThatEndsInsideAnEvent) {
+    // The end is known with the last bytes, or only when the reader already waits behind them.
+    for (const bool waiting : {false, true}) {
+        ReaderWorld w{1, 1};
+        w.put("a");
+        const auto segment = w.cluster.current().front();
+        w.cluster.segment(segment).data.append(from_hex("00000000 0000000a 616263"));
+        if (!waiting) w.cluster.seal_stream();
+        auto reader = w.read();
+        EXPECT_EQ(reader->next_text(), "a#0");
+        if (waiting) {
+            EXPECT_EQ(reader->next_text(1s), "(timed out)");
+            w.cluster.seal_stream();
+        }
+        const auto next = reader->next();
+        ASSERT_FALSE(next.ok()) << waiting;
+        EXPECT_TRUE(next.error().is(ErrorCode::kCorrupt)) << next.error().to_string();
+        EXPECT_NE(next.error().detail().find("ends inside an event"), std::string::npos);
+    }
 }
 
 TEST(Reader, RefusesPositionsOfOtherStreamsAndBadOptions) {

@@ -43,8 +43,7 @@ MonotonicTime Retry::give_up_at() const {
 
 void Retry::worked() {
     worked_before_ = true;
-    since_.reset();
-    backoff_.reset();
+    rested();
 }
 
 Result<std::chrono::nanoseconds> Retry::failed(Error error, std::string_view what) {

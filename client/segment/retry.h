@@ -45,6 +45,11 @@ public:
     }
     // Until when this round of attempts may go on; never() for no bound.
     MonotonicTime give_up_at() const;
+    // There was nothing to try for a while, which is not time spent trying: the next round begins anew.
+    void rested() {
+        since_.reset();
+        backoff_.reset();
+    }
     // It works (again).
     void worked();
     // How long to pause before the next attempt; or, when `error` will not pass or the time is over,

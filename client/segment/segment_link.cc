@@ -57,8 +57,17 @@ Task<Result<std::vector<wire::Message>>> SegmentLink::receive() {
         heard_ = true;
         messages.reserve(frames.size());
         for (const wire::Frame& frame : frames) {
-            MR_CO_TRY(auto message, wire::decode(frame));
-            if (const auto* hello = std::get_if<wire::Hello>(&message)) {
+            auto message = wire::decode(frame);
+            if (!message) {
+                // Whatever garbled it may not happen again on a new connection.
+                Error garbled{ErrorCode::kUnavailable,
+                              "segment store " + peer() + " sent a frame that is no message: " +
+                                  message.error().to_string(),
+                              Fate::kUnknown};
+                shut(garbled);
+                co_return garbled;
+            }
+            if (const auto* hello = std::get_if<wire::Hello>(&*message)) {
                 const wire::Hello ours;
                 if (hello->low_version > ours.high_version || hello->high_version < ours.low_version) {
                     co_return Error{ErrorCode::kUnsupported,
@@ -66,8 +75,8 @@ Task<Result<std::vector<wire::Message>>> SegmentLink::receive() {
                                         " to " + std::to_string(hello->high_version) + " of the protocol, this client " +
                                         std::to_string(ours.low_version) + " to " + std::to_string(ours.high_version)};
                 }
-            } else if (!std::holds_alternative<wire::KeepAlive>(message)) {
-                messages.push_back(std::move(message));
+            } else if (!std::holds_alternative<wire::KeepAlive>(*message)) {
+                messages.push_back(std::move(*message));
             }
         }
     }

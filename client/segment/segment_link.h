@@ -26,7 +26,8 @@ public:
     ~SegmentLink();
 
     // At least one message, in order; hellos and keep-alives are taken care of here. One receive at
-    // a time. Errors: as of transport::Connection; kUnsupported when the versions do not meet.
+    // a time. Errors: as of transport::Connection; kUnavailable also for a frame that is no message,
+    // which ends the connection; kUnsupported when the versions do not meet.
     Task<Result<std::vector<wire::Message>>> receive();
 
     void send(const wire::Message& message);

@@ -36,32 +36,35 @@ Task<Result<Endpoint>> Locations::find(StreamName stream, SegmentId segment, boo
     co_return std::move(*answer);
 }
 
-Task<Result<std::shared_ptr<RequestConnection>>> SegmentPool::connection_to(Endpoint endpoint, Deadline deadline) {
-    auto& place = stores_[endpoint.to_string()];
-    if (!place) place = std::make_unique<Store>();
-    Store& store = *place;  // stores are removed by close() only, after the last call
-    while (store.connecting) co_await store.connected.wait();
-    if (gate_.closed()) co_return Error{ErrorCode::kClosed, "the client is closing"};
-    if (store.connection && !store.connection->over()) co_return store.connection;
+SegmentPool::Lane& SegmentPool::lane_to(const std::string& address) {
+    auto& lanes = lanes_[address];
+    const auto free = std::find_if(lanes.begin(), lanes.end(), [](const auto& lane) { return lane->calls < kCallsMax; });
+    return free != lanes.end() ? **free : *lanes.emplace_back(std::make_unique<Lane>());
+}
 
-    if (store.connection) {
-        auto old = std::exchange(store.connection, nullptr);
+Task<Result<std::shared_ptr<RequestConnection>>> SegmentPool::connect(Lane& lane, Endpoint endpoint, Deadline deadline) {
+    while (lane.connecting) co_await lane.connected.wait();
+    if (gate_.closed()) co_return Error{ErrorCode::kClosed, "the client is closing"};
+    if (lane.connection && !lane.connection->over()) co_return lane.connection;
+
+    if (lane.connection) {
+        auto old = std::exchange(lane.connection, nullptr);
         gate_.spawn(runtime_.executor, [old]() -> Task<void> { co_await old->close(); });
     }
-    store.connecting = true;
+    lane.connecting = true;
     const MonotonicTime attempt_end = std::min(deadline.when(), runtime_.clock.now() + kConnectAttempt);
     auto link = co_await SegmentLink::open(runtime_, std::move(endpoint), Deadline{attempt_end});
-    store.connecting = false;
-    store.connected.notify_all();
+    lane.connecting = false;
+    lane.connected.notify_all();
     if (!link) co_return std::move(link).error();
-    store.connection = std::make_shared<RequestConnection>(runtime_, std::move(*link));
+    lane.connection = std::make_shared<RequestConnection>(runtime_, std::move(*link));
     if (gate_.closed()) {
-        // close() may have passed this store already.
-        auto late = std::exchange(store.connection, nullptr);
+        // close() may have passed this lane already.
+        auto late = std::exchange(lane.connection, nullptr);
         co_await late->close();
         co_return Error{ErrorCode::kClosed, "the client is closing"};
     }
-    co_return store.connection;
+    co_return lane.connection;
 }
 
 Task<Result<wire::Message>> SegmentPool::call(StreamName stream, SegmentId segment,
@@ -72,7 +75,9 @@ Task<Result<wire::Message>> SegmentPool::call(StreamName stream, SegmentId segme
     const bool refresh = suspect_.erase(name) != 0;
     MR_CO_TRY(auto endpoint, co_await locations_.find(stream, segment, refresh));
     const std::string address = endpoint.to_string();
-    auto connection = co_await connection_to(std::move(endpoint), connect_by);
+    Lane& lane = lane_to(address);
+    const Seat seat{lane};
+    auto connection = co_await connect(lane, std::move(endpoint), connect_by);
     if (!connection) {
         suspect_.insert(name);
         co_return std::move(connection).error();
@@ -94,9 +99,11 @@ Task<void> SegmentPool::close() {
     gate_.shut();
     // A list of its own: calls that end meanwhile may still touch the map.
     std::vector<std::shared_ptr<RequestConnection>> connections;
-    for (auto& [address, store] : stores_) {
-        store->connected.notify_all();
-        if (store->connection) connections.push_back(std::exchange(store->connection, nullptr));
+    for (auto& [address, lanes] : lanes_) {
+        for (auto& lane : lanes) {
+            lane->connected.notify_all();
+            if (lane->connection) connections.push_back(std::exchange(lane->connection, nullptr));
+        }
     }
     for (auto& connection : connections) co_await connection->close();
     co_await gate_.close();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// One shared connection for each segment store, and the locations of segments.
+// Shared connections to each segment store, one or as many as the calls under way need, and the
+// locations of segments.
 // Thread rule: executor-confined. Lifetime: close() must have completed before destruction.
 #pragma once
 
@@ -9,6 +10,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "client/control/controller_client.h"
 #include "client/segment/request_connection.h"
@@ -36,6 +38,10 @@ private:
 
 class SegmentPool {
 public:
+    // Calls under way on one connection; what is more gets another one. A store ends a connection on
+    // which more than 1,000 reads wait, and a reader has one waiting for each segment.
+    static constexpr std::size_t kCallsMax = 500;
+
     SegmentPool(Runtime runtime, Locations& locations) : runtime_{runtime}, locations_{locations} {}
 
     // One attempt: finds the store of the segment, connects when needed (by `connect_by`), sends the
@@ -50,18 +56,33 @@ public:
     Task<void> close();
 
 private:
-    struct Store {
+    // The place of one connection, broken or not; stays until the pool is destroyed.
+    struct Lane {
         std::shared_ptr<RequestConnection> connection;
         bool connecting = false;
         Signal connected;
+        std::size_t calls = 0;  // under way or waiting for the connection
+    };
+    // A call's place among those of a lane.
+    class Seat {
+    public:
+        explicit Seat(Lane& lane) : lane_{lane} { ++lane_.calls; }
+        Seat(const Seat&) = delete;
+        Seat& operator=(const Seat&) = delete;
+        ~Seat() { --lane_.calls; }
+
+    private:
+        Lane& lane_;
     };
 
-    Task<Result<std::shared_ptr<RequestConnection>>> connection_to(Endpoint endpoint, Deadline deadline);
+    // The first lane with room: when calls become fewer, they gather on few connections again.
+    Lane& lane_to(const std::string& address);
+    Task<Result<std::shared_ptr<RequestConnection>>> connect(Lane& lane, Endpoint endpoint, Deadline deadline);
 
     Runtime runtime_;
     Locations& locations_;
-    std::map<std::string, std::unique_ptr<Store>> stores_;  // by address
-    std::set<std::string> suspect_;                         // segments whose location failed last time
+    std::map<std::string, std::vector<std::unique_ptr<Lane>>> lanes_;  // by address
+    std::set<std::string> suspect_;  // segments whose location failed last time
     wire::RequestId last_id_ = 0;
     Gate gate_;
 };

@@ -84,7 +84,18 @@ TEST_F(LinkTest, RefusesAStoreOfAnotherAge) {
 
 TEST_F(LinkTest, EndsWithAFrameThatIsNoMessage) {
     peer->send(from_hex("00000002 00000003 000000"));
-    EXPECT_FALSE(world.run([this] { return link->receive(); }).ok());
+    const auto messages = world.run([this] { return link->receive(); });
+    ASSERT_FALSE(messages.ok());
+    EXPECT_TRUE(messages.error().is(ErrorCode::kUnavailable)) << messages.error().to_string();
+}
+
+TEST_F(LinkTest, EndsWithAFrameOfAnUnknownTypeSoThatItsOwnerMayConnectAgain) {
+    peer->send(from_hex("00000309 00000000"));
+    const auto messages = world.run([this] { return link->receive(); });
+    ASSERT_FALSE(messages.ok());
+    EXPECT_TRUE(may_pass(messages.error())) << messages.error().to_string();
+    EXPECT_EQ(messages.error().fate(), Fate::kUnknown);
+    EXPECT_NE(messages.error().detail().find("777"), std::string::npos) << messages.error().detail();
 }
 
 TEST_F(LinkTest, AsksASilentStoreForASignOfLifeAndThenGivesItUp) {

@@ -156,7 +156,10 @@ bool FakeCluster::handle(Peer& peer, wire::Message message) {
         return append(peer, std::move(*block));
     } else if (const auto* read = std::get_if<wire::ReadSegment>(&message)) {
         if (break_read && break_read()) return false;
-        if (!try_read(peer, *read)) peer.reads.push_back(*read);
+        if (!try_read(peer, *read)) {
+            if (peer.reads.size() >= kWaitingReadsMax) return false;
+            peer.reads.push_back(*read);
+        }
     } else if (const auto* ask = std::get_if<wire::GetStreamSegmentInfo>(&message)) {
         FakeSegment* const segment = find(ask->segment);
         if (segment == nullptr) {
@@ -207,6 +210,10 @@ bool FakeCluster::append(Peer& peer, wire::AppendBlockEnd block) {
     for (const Bytes& piece : append->data.pieces()) segment->data.append(piece);
     wake_reads();
     if (fate == AppendFate::kBreakAfter) return false;
+    if (fate == AppendFate::kGarble) {
+        peer.connection.send(from_hex("00000309 00000000"));
+        return true;
+    }
     if (fate == AppendFate::kStoreSilently) peer.silent.emplace_back(id, append->event_number);
     else acknowledge(peer, id, append->event_number);
     return true;

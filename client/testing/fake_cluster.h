@@ -21,6 +21,9 @@
 
 namespace millrace::client::testing {
 
+// More reads than this waiting on one connection end it, as in the real segment store.
+inline constexpr std::size_t kWaitingReadsMax = 1000;
+
 // What becomes of an append.
 enum class AppendFate : std::uint8_t {
     kStore,             // stored and acknowledged
@@ -29,6 +32,7 @@ enum class AppendFate : std::uint8_t {
     kBreakAfter,        // the connection ends after it is stored, before it is acknowledged
     kRefuseNumber,      // InvalidEventNumber, and the connection ends
     kWrongHost,         // WrongHost, and the connection ends
+    kGarble,            // stored; a frame of an unknown type comes instead of the acknowledgement
 };
 
 struct FakeSegment {

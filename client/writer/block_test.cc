@@ -125,6 +125,29 @@ TEST_F(StagingTest, LetsABlockedWriterGoWhenTheWriterFails) {
     EXPECT_TRUE(told->is(ErrorCode::kSealed));
 }
 
+TEST_F(StagingTest, KeepsNoMoreWritesApartFromAFailure) {
+    const Error closed{ErrorCode::kClosed, "closed"};
+    const auto settle_next = [this](bool acknowledged) {
+        std::deque<BlockPtr> blocks;
+        blocks.push_back(staging.take(id(0), {0, 0}));
+        staging.settle(std::move(blocks), acknowledged);
+    };
+    ASSERT_TRUE(staging.write(0.1, "a", {}, true).ok());
+    const auto first = staging.begin_flush();
+    ASSERT_TRUE(staging.write(0.1, "b", {}, true).ok());
+    staging.refuse(closed);
+    EXPECT_TRUE(staging.write(0.1, "c", {}, true).error().is(ErrorCode::kClosed));
+    settle_next(true);
+    EXPECT_TRUE(staging.wait_flushed(first).ok());
+    // A failure is told whatever its code is, and the first one stays.
+    staging.fail(closed);
+    staging.fail(Error{ErrorCode::kUnavailable, "later"});
+    settle_next(false);
+    const auto flushed = staging.wait_flushed(staging.begin_flush());
+    ASSERT_FALSE(flushed.ok());
+    EXPECT_TRUE(flushed.error().is(ErrorCode::kClosed));
+}
+
 TEST_F(StagingTest, FlushesWhatWasStagedBeforeAndNothingElse) {
     EXPECT_TRUE(staging.flushed(staging.begin_flush()));
     ASSERT_TRUE(staging.write(0.1, "a", {}, true).ok());

@@ -34,12 +34,11 @@ public:
     Result<void> close() override {
         MR_TRY_VOID(not_at_home("close"));
         Staging& staging = core_->staging();
-        // Writes are refused first: what is accepted is flushed.
+        // Writes are refused first: what is accepted is flushed, or its loss reported.
         staging.refuse(Error{ErrorCode::kClosed, "the writer is closed"});
         auto flushed = staging.wait_flushed(staging.begin_flush());
         stop();
-        if (!flushed && !flushed.error().is(ErrorCode::kClosed)) return flushed;
-        return ok();
+        return flushed;
     }
 
     Stats stats() const override { return core_->stats(); }

@@ -62,7 +62,10 @@ std::deque<BlockPtr> SegmentWriter::surrender() {
 
 Task<void> SegmentWriter::run() {
     while (true) {
-        while (!owner_.stopping() && !has_work()) co_await work_.wait();
+        while (!owner_.stopping() && !has_work()) {
+            retry_.rested();
+            co_await work_.wait();
+        }
         if (owner_.stopping()) co_return;
         owner_.staging_.not_ready(segment_.id, false);
 

@@ -65,12 +65,13 @@ Result<Staging::Written> Staging::write(std::optional<double> position, std::str
                                         Block::Acknowledged acknowledged, bool may_wait) {
     const std::size_t framed = Block::framed_bytes(payload.size());
     const MutexLock lock{mutex_};
-    while (!failure_ && may_wait && outstanding_bytes_ >= memory_bytes_) {
+    while (!failure_ && !refusal_ && may_wait && outstanding_bytes_ >= memory_bytes_) {
         ++waiting_for_space_;
         space_.wait(mutex_);
         --waiting_for_space_;
     }
     if (failure_) return *failure_;
+    if (refusal_) return *refusal_;
 
     const double key = position ? *position : random_.unit();
     Entry& entry = route(key);
@@ -228,8 +229,13 @@ std::vector<SegmentId> Staging::replace(SegmentId sealed, std::deque<BlockPtr> u
 
 void Staging::refuse(Error error) {
     const MutexLock lock{mutex_};
-    // What breaks while close() flushes must come out of close().
-    if (!failure_ || failure_->is(ErrorCode::kClosed)) failure_.emplace(std::move(error));
+    if (!refusal_) refusal_.emplace(std::move(error));
+    space_.notify_all();
+}
+
+void Staging::fail(Error error) {
+    const MutexLock lock{mutex_};
+    if (!failure_) failure_.emplace(std::move(error));
     space_.notify_all();
     settled_.notify_all();
 }

@@ -36,14 +36,14 @@ public:
         bool wake = false;  // the executor does not know yet that it has something to do
     };
     // Stages an event; without a position, for a random key. With `may_wait` it waits while the
-    // memory is used up. Errors: what fail() or refuse() said.
+    // memory is used up. Errors: what fail() said, or else refuse().
     Result<Written> write(std::optional<double> position, std::string_view payload, Block::Acknowledged acknowledged,
                           bool may_wait);
 
     // Begins a flush: its number, to ask flushed() with or to wait for.
     std::uint64_t begin_flush();
     // Waits until everything staged before begin_flush() is settled. The error that the writer has
-    // failed with, if it has.
+    // failed with, if it has; that it refuses writes is none.
     Result<void> wait_flushed(std::uint64_t flush);
     bool flushed(std::uint64_t flush);
     std::optional<Error> failure();
@@ -80,8 +80,10 @@ public:
     std::vector<SegmentId> replace(SegmentId sealed, std::deque<BlockPtr> unacknowledged,
                                    const std::vector<SegmentRange>& successors);
 
-    // write() fails from now on. The first error stays; kClosed gives way to any other.
+    // write() fails from now on; what is staged still counts on being stored. The first error stays.
     void refuse(Error error);
+    // The writer has failed: write() and every flush say so. The first error stays.
+    void fail(Error error);
     // What is staged for the segment, now the caller's to fail.
     std::deque<BlockPtr> surrender(SegmentId segment);
 
@@ -123,6 +125,7 @@ private:
     std::map<std::uint64_t, std::uint64_t> unsettled_ MR_GUARDED_BY(mutex_);
     std::uint64_t generation_ MR_GUARDED_BY(mutex_) = 1;
     std::uint64_t* current_ MR_GUARDED_BY(mutex_) = nullptr;  // into unsettled_
+    std::optional<Error> refusal_ MR_GUARDED_BY(mutex_);  // no more writes, which is no failure
     std::optional<Error> failure_ MR_GUARDED_BY(mutex_);
     // Blocks to use again, with their memory.
     std::vector<BlockPtr> spare_ MR_GUARDED_BY(mutex_);

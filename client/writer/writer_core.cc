@@ -130,7 +130,7 @@ Task<Result<void>> WriterCore::hand_over(SegmentWriter& sealed) {
     if (successors.empty()) {
         // The stream is sealed. Its other segments may still have taken what is on its way to them.
         Error error{ErrorCode::kSealed, "stream " + stream_.to_string() + " is sealed; it takes no more events"};
-        staging_.refuse(error);
+        staging_.fail(error);
         std::deque<BlockPtr> lost = sealed.surrender();
         for (BlockPtr& block : staging_.surrender(segment.id)) lost.push_back(std::move(block));
         finish(std::move(lost), error);
@@ -160,7 +160,11 @@ Task<Result<void>> WriterCore::hand_over(SegmentWriter& sealed) {
 }
 
 void WriterCore::fail(Error error) {
-    staging_.refuse(error);
+    staging_.fail(error);
+    end(error);
+}
+
+void WriterCore::end(const Error& error) {
     stopping_ = true;
     std::deque<BlockPtr> lost;
     for (const auto& [id, range] : ranges_) {
@@ -183,7 +187,13 @@ Task<Result<void>> WriterCore::flush() {
 
 Task<void> WriterCore::stop() {
     gate_.shut();
-    if (!stopping_) fail(Error{ErrorCode::kClosed, "the writer is closed"});
+    if (!stopping_) {
+        const Error closed{ErrorCode::kClosed, "the writer is closed"};
+        // Nothing can come after this, so what is outstanding now is all that is lost.
+        staging_.refuse(closed);
+        if (staging_.totals().outstanding_bytes > 0) staging_.fail(closed);
+        end(closed);
+    }
     co_await gate_.close();
     settled_.notify_all();
 }

@@ -55,6 +55,8 @@ private:
     Task<Result<void>> hand_over(SegmentWriter& sealed);
     // The writer cannot go on: every outstanding event fails.
     void fail(Error error);
+    // Stops the segment writers; what is outstanding is told `error`.
+    void end(const Error& error);
 
     ClientCore& client_;
     const StreamName stream_;

@@ -172,7 +172,7 @@ TEST_P(WriterBreak, StoresOnceWhenTheConnectionEndsAtAnyAppend) {
 
 INSTANTIATE_TEST_SUITE_P(Fates, WriterBreak,
                          ::testing::Values(AppendFate::kBreakBefore, AppendFate::kBreakAfter, AppendFate::kRefuseNumber,
-                                           AppendFate::kWrongHost));
+                                           AppendFate::kWrongHost, AppendFate::kGarble));
 
 TEST(Writer, ResendsOnlyWhatTheStoreDoesNotHave) {
     WriterWorld w{1, 1};
@@ -363,6 +363,22 @@ TEST(Writer, ReconnectsForEverWithoutARetryTimeoutAndGivesUpWithOne) {
     }
 }
 
+TEST(Writer, DoesNotCountIdleTimeAsTimeSpentRetrying) {
+    WriterWorld w{1, 1, {}, true, {10s, 30s}};
+    ASSERT_TRUE(w.write("a").ok());
+    ASSERT_TRUE(w.flush().ok());
+    w.cluster.cut_connections();
+    w.world.run_for(10min);
+    // Not even an attempt that fails at first uses up the time.
+    w.cluster.refuse_connections = true;
+    ASSERT_TRUE(w.write("a").ok());
+    w.world.run_for(10s);
+    w.cluster.refuse_connections = false;
+    const auto flushed = w.flush();
+    ASSERT_TRUE(flushed.ok()) << flushed.error().to_string();
+    EXPECT_EQ(w.check(), "");
+}
+
 TEST(Writer, FailsWhatIsOutstandingWhenItIsAbandoned) {
     WriterWorld w{1, 1};
     w.cluster.on_append = [](const FakeSegment&, const wire::Append&) { return AppendFate::kStoreSilently; };
@@ -380,6 +396,21 @@ TEST(Writer, FailsWhatIsOutstandingWhenItIsAbandoned) {
     });
     EXPECT_EQ(failed, 10u);
     EXPECT_FALSE(w.write("a").ok());
+    const auto flushed = w.flush();
+    ASSERT_FALSE(flushed.ok());
+    EXPECT_TRUE(flushed.error().is(ErrorCode::kClosed));
+}
+
+TEST(Writer, HasNotFailedWhenItStopsWithNothingOutstanding) {
+    WriterWorld w{1, 1};
+    ASSERT_TRUE(w.write("a").ok());
+    ASSERT_TRUE(w.flush().ok());
+    w.world.run([&]() -> Task<bool> {
+        co_await w.writer->stop();
+        co_return true;
+    });
+    EXPECT_TRUE(w.flush().ok());
+    EXPECT_TRUE(w.write("a").error().is(ErrorCode::kClosed));
 }
 
 TEST(Writer, NoticesAStoreThatHasVanished) {
