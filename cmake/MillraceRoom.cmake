@@ -11,6 +11,10 @@ target_precompile_headers(millrace_pch PRIVATE ${CMAKE_SOURCE_DIR}/cmake/pch.h)
 set_target_properties(millrace_pch PROPERTIES UNITY_BUILD OFF)
 target_compile_options(millrace_pch PRIVATE -fpch-instantiate-templates)
 
+# Each library is also linked, whole, with nothing but what it says it uses, into an empty program: an
+# arrow that nobody declared is a link error there. Left out of the sanitizer builds, where it would find the same.
+option(MILLRACE_LINK_TESTS "link each room alone" ON)
+
 # millrace_library(<room> SOURCES a.cc b.cc [USES room...] [LIBRARIES external...] [NO_PCH])
 # Makes millrace_<room>. USES names rooms (their millrace_ prefix left out) that headers or sources
 # include; LIBRARIES names external targets.
@@ -26,6 +30,12 @@ function(millrace_library room)
   if(NOT ROOM_NO_PCH)
     target_compile_options(${target} PRIVATE -fpch-instantiate-templates)
     target_precompile_headers(${target} REUSE_FROM millrace_pch)
+  endif()
+  if(MILLRACE_LINK_TESTS AND NOT MILLRACE_SANITIZER)
+    add_executable(${target}_link_test ${CMAKE_SOURCE_DIR}/cmake/link_test.cc)
+    target_link_libraries(${target}_link_test PRIVATE $<LINK_LIBRARY:WHOLE_ARCHIVE,${target}>)
+    add_test(NAME link.${room} COMMAND ${target}_link_test)
+    set_tests_properties(link.${room} PROPERTIES LABELS unit)
   endif()
 endfunction()
 
