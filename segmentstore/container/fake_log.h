@@ -16,8 +16,10 @@ namespace millrace::log {
 
 // What is on the disk; outlives the owners.
 struct FakeLogDisk {
-    std::vector<Bytes> entries;
+    std::vector<Bytes> entries;  // those below `first` are empty
     OwnerEpoch epoch;
+    Index first{1};
+    Bytes anchor;
 };
 
 class FakeLog final : public DurableLog {
@@ -54,7 +56,7 @@ public:
     // Bodies of appends that were not completed, in order: what a crash may or may not leave.
     std::vector<Bytes> unacknowledged() const { return waiting_; }
 
-    Index first() const override { return Index{1}; }
+    Index first() const override { return disk_.first; }
     Index next() const override { return Index{disk_.entries.size() + 1}; }
     OwnerEpoch epoch() const override { return disk_.epoch; }
 
@@ -86,7 +88,7 @@ public:
     Task<Result<Bytes>> read(Index index, std::size_t offset, std::size_t length) override {
         ++reads_;
         co_await yield();
-        if (index.number() == 0 || index.number() > disk_.entries.size()) {
+        if (index < disk_.first || index.number() > disk_.entries.size()) {
             co_return Error{ErrorCode::kNotFound, "no such entry"};
         }
         if (read_error_) co_return Error{ErrorCode::kCorrupt, "the fake log cannot read"};
@@ -94,6 +96,21 @@ public:
         offset = std::min(offset, body.size());
         co_return body.slice(offset, std::min(length, body.size() - offset));
     }
+    Task<Result<void>> truncate(Index first_needed, Bytes anchor) override {
+        MR_CHECK(first_needed >= disk_.first && first_needed <= next() && anchor.size() <= kMaxAnchorBytes);
+        co_await yield();
+        if (failed_) co_return Error{ErrorCode::kIo, "the fake log fails", Fate::kUnknown};
+        for (std::uint64_t i = disk_.first.number(); i < first_needed.number(); ++i) disk_.entries[i - 1] = {};
+        disk_.first = first_needed;
+        disk_.anchor = std::move(anchor);
+        co_return ok();
+    }
+    const Bytes& anchor() const override { return disk_.anchor; }
+    Task<Result<void>> confirm_ownership() override {
+        if (fenced_) co_return Error{ErrorCode::kFenced, "the fake log was taken over"};
+        co_return ok();
+    }
+    void set_fenced(bool fenced) { fenced_ = fenced; }
     void set_read_error(bool error) { read_error_ = error; }
 
     Task<void> close() override {
@@ -111,6 +128,7 @@ private:
     bool full_ = false;
     bool failed_ = false;
     bool read_error_ = false;
+    bool fenced_ = false;
     std::size_t appends_ = 0;
     std::size_t reads_ = 0;
     std::vector<Bytes> waiting_;

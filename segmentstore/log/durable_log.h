@@ -28,8 +28,11 @@ public:
 
     virtual ~DurableLog() = default;
 
-    // The first and the next index: entries [first, next) are readable and durable. Fixed at
-    // take-over, `next` rises as appends complete.
+    // Largest anchor: what a container needs to find its newest snapshot again.
+    static constexpr std::size_t kMaxAnchorBytes = 256;
+
+    // The first and the next index: entries [first, next) are readable and durable. `next` rises as
+    // appends complete, `first` as truncations do.
     virtual Index first() const = 0;
     virtual Index next() const = 0;
     // The epoch that this owner's entries carry.
@@ -45,6 +48,20 @@ public:
     // Reads a part of an entry: fewer bytes than `length` only at the end of the body. The body's
     // checksum has been verified. Errors: kNotFound, kCorrupt (names file and offset), kIo.
     virtual Task<Result<Bytes>> read(Index index, std::size_t offset, std::size_t length) = 0;
+
+    // Declares what lies below `first_needed` garbage and stores `anchor` with that, in one durable
+    // step: who takes the log over next finds both or neither. Never refused because entries fill
+    // the disk, as long as truncations free something now and then.
+    // REQUIRES: calls one after the other; `first_needed` in [first(), next()].
+    // Errors: kInvalidArgument, kTooLarge (the anchor), kNoSpace [not applied], kFenced [not applied],
+    // kIo [unknown], kClosed [not applied].
+    virtual Task<Result<void>> truncate(Index first_needed, Bytes anchor) = 0;
+    // The anchor of the newest truncation; empty before the first.
+    virtual const Bytes& anchor() const = 0;
+
+    // Completes when it is proven that nobody had taken the log over when the call was made: then
+    // what the caller knew at that moment was true. Errors: kFenced, kUnavailable (no proof).
+    virtual Task<Result<void>> confirm_ownership() = 0;
 
     // Waits for outstanding appends, then closes.
     virtual Task<void> close() = 0;

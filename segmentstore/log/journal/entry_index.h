@@ -26,6 +26,19 @@ public:
     Index first() const { return first_; }
     Index next() const { return Index{first_.number() + locations_.size()}; }
     void push_back(EntryLocation location) { locations_.push_back(location); }
+    // Forgets what lies below `first`. REQUIRES: first <= next().
+    void drop_before(Index first) {
+        MR_CHECK(first <= next());
+        if (first <= first_) return;
+        const auto count = static_cast<std::ptrdiff_t>(first.number() - first_.number());
+        locations_.erase(locations_.begin(), locations_.begin() + count);
+        first_ = first;
+    }
+    // Forgets everything and goes on with `next`.
+    void restart_at(Index next) {
+        locations_.clear();
+        first_ = next;
+    }
     bool contains(Index index) const { return index >= first() && index < next(); }
     const EntryLocation& at(Index index) const {
         MR_CHECK(contains(index));

@@ -29,6 +29,11 @@ public:
     // read and verified. Errors: kCorrupt (names file and offset), kIo.
     Task<Result<Bytes>> read(EntryLocation location, std::size_t offset, std::size_t length);
 
+    // The file has gone, or will have another life.
+    void forget(std::uint32_t file_seq) {
+        files_.remove_if([&](const auto& open) { return open.first == file_seq; });
+    }
+
 private:
     // At most this many reads at a time: each holds a buffer of up to 1 MiB and 8 KiB.
     static constexpr std::size_t kReadsMax = 16;

@@ -153,7 +153,7 @@ Result<RecordHeader> decode_record_header(ByteView bytes) {
     header.epoch = reader.u64();
     header.index = reader.u64();
     if (reader.failed()) return corrupt("a record header is cut off");
-    if (type < 1 || type > static_cast<std::uint8_t>(RecordType::kFileList)) {
+    if (type < 1 || type > static_cast<std::uint8_t>(RecordType::kRetired)) {
         return corrupt("unknown record type " + std::to_string(type));
     }
     if (header_bytes != RecordHeader::kBytes || header.flags != 0)
@@ -165,25 +165,31 @@ Result<RecordHeader> decode_record_header(ByteView bytes) {
 void encode_log_states(const std::vector<LogStateItem>& items, ByteBuffer& out) {
     LittleEndianWriter writer{out};
     for (const LogStateItem& item : items) {
+        MR_CHECK(item.anchor.size() <= LogStateItem::kMaxAnchorBytes);
         writer.u32(item.log);
-        writer.u32(0);
+        writer.u32(static_cast<std::uint32_t>(item.anchor.size()));
         writer.u64(item.epoch);
         writer.u64(item.first);
         writer.u64(item.next);
+        writer.bytes(as_bytes(item.anchor));
+        for (std::size_t at = item.anchor.size(); at % 8 != 0; ++at) writer.u8(0);
     }
 }
 
 Result<std::vector<LogStateItem>> decode_log_states(ByteView body) {
-    if (body.size() % LogStateItem::kBytes != 0)
-        return corrupt("the state of the logs has a broken length");
     LittleEndianReader reader{body};
-    std::vector<LogStateItem> items(body.size() / LogStateItem::kBytes);
-    for (LogStateItem& item : items) {
+    std::vector<LogStateItem> items;
+    while (reader.remaining() > 0) {
+        LogStateItem& item = items.emplace_back();
         item.log = reader.u32();
-        reader.u32();
+        const std::uint32_t anchor_bytes = reader.u32();
         item.epoch = reader.u64();
         item.first = reader.u64();
         item.next = reader.u64();
+        if (anchor_bytes > LogStateItem::kMaxAnchorBytes) return corrupt("the anchor of a log is too long");
+        item.anchor = as_text(reader.bytes(anchor_bytes));
+        reader.bytes((8 - anchor_bytes % 8) % 8);
+        if (reader.failed()) return corrupt("the state of the logs has a broken length");
         if (item.first < 1 || item.first > item.next)
             return corrupt("the state of a log contradicts itself");
     }
@@ -217,6 +223,19 @@ Result<std::vector<FileListItem>> decode_file_list(ByteView body) {
         previous = item.file_seq;
     }
     return items;
+}
+
+void encode_retired(const std::vector<std::uint64_t>& files, ByteBuffer& out) {
+    LittleEndianWriter writer{out};
+    for (const std::uint64_t seq : files) writer.u64(seq);
+}
+
+Result<std::vector<std::uint64_t>> decode_retired(ByteView body) {
+    if (body.empty() || body.size() % 8 != 0) return corrupt("the list of retired files has a broken length");
+    LittleEndianReader reader{body};
+    std::vector<std::uint64_t> files(body.size() / 8);
+    for (std::uint64_t& seq : files) seq = reader.u64();
+    return files;
 }
 
 std::string file_name(std::uint64_t file_seq) {

@@ -17,7 +17,7 @@ namespace millrace::log {
 
 // Everything in a file starts and ends on this boundary.
 inline constexpr std::size_t kBlockBytes = kDirectAlignment;
-inline constexpr std::uint32_t kFormatVersion = 1;
+inline constexpr std::uint32_t kFormatVersion = 2;
 
 using StoreUuid = std::array<std::byte, 16>;
 
@@ -71,6 +71,8 @@ enum class RecordType : std::uint8_t {
     kPromise = 2,   // a new owner took the log over: only `epoch` counts
     kLogState = 3,  // the state of every log, as of just before this batch
     kFileList = 4,  // the older files that must exist
+    kTruncate = 5,  // a log's first needed index, with its anchor
+    kRetired = 6,   // listed files that nothing needs any more
 };
 
 struct RecordHeader {
@@ -90,12 +92,14 @@ Result<RecordHeader> decode_record_header(ByteView bytes);
 
 // One log in a kLogState body.
 struct LogStateItem {
-    static constexpr std::size_t kBytes = 32;
+    static constexpr std::size_t kBytes = 32;  // without the anchor
+    static constexpr std::size_t kMaxAnchorBytes = 256;
 
     std::uint32_t log = 0;
     std::uint64_t epoch = 0;
     std::uint64_t first = 1;  // entries [first, next) exist
     std::uint64_t next = 1;
+    std::string anchor;  // opaque
 
     bool operator==(const LogStateItem&) const = default;
 };
@@ -115,6 +119,10 @@ struct FileListItem {
 };
 void encode_file_list(const std::vector<FileListItem>& items, ByteBuffer& out);
 Result<std::vector<FileListItem>> decode_file_list(ByteView body);
+
+// Numbers of files in a kRetired body.
+void encode_retired(const std::vector<std::uint64_t>& files, ByteBuffer& out);
+Result<std::vector<std::uint64_t>> decode_retired(ByteView body);
 
 // "000000000000001a.wal"
 std::string file_name(std::uint64_t file_seq);

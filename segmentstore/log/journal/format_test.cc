@@ -61,8 +61,8 @@ ByteBuffer example_batch(std::uint64_t salt, BatchHeader header = example_batch_
 
 TEST(JournalFormat, FileHeaderHasTheDocumentedBytes) {
     const ByteBuffer block = example_file_block();
-    EXPECT_EQ(to_hex(block.view().first(12)), "894d524a524e4c0001000000");
-    EXPECT_EQ(to_hex(block.view().subspan(12, 4)), "b3af6659");
+    EXPECT_EQ(to_hex(block.view().first(12)), "894d524a524e4c0002000000");
+    EXPECT_EQ(to_hex(block.view().subspan(12, 4)), "db7d83db");
     EXPECT_EQ(to_hex(block.view().subspan(16, 16)), "a0a1a2a3a4a5a6a7a8a9aaabacadaeaf");
     EXPECT_EQ(to_hex(block.view().subspan(32, 32)),
               "1a00000000000000"
@@ -99,14 +99,14 @@ TEST(JournalFormat, EveryFlippedBitOfAFileHeaderIsNoticed) {
 
 TEST(JournalFormat, ANewerVersionIsNotDamage) {
     ByteBuffer block = example_file_block();
-    block[8] = std::byte{2};
+    block[8] = std::byte{3};
     std::memset(block.data() + 12, 0, 4);
     const std::uint32_t crc = crc32c(block.view());
     std::memcpy(block.data() + 12, &crc, 4);
     const auto header = decode_file_header(block.view());
     ASSERT_FALSE(header.ok());
     EXPECT_TRUE(header.error().is(ErrorCode::kUnsupported));
-    EXPECT_NE(header.error().detail().find("version 2"), std::string::npos);
+    EXPECT_NE(header.error().detail().find("version 3"), std::string::npos);
 }
 
 TEST(JournalFormat, BatchHasTheDocumentedBytes) {
@@ -203,11 +203,32 @@ TEST(JournalFormat, HeadersThatContradictThemselvesAreRefused) {
 }
 
 TEST(JournalFormat, StatesAndListsComeBackAsTheyWere) {
-    const std::vector<LogStateItem> states{{1, 2, 1, 10}, {7, 1, 1, 1}};
+    const std::vector<LogStateItem> states{{1, 2, 4, 10, "anchor"}, {7, 1, 1, 1, ""}};
     ByteBuffer body;
     encode_log_states(states, body);
+    EXPECT_EQ(to_hex(body.view().first(40)),
+              "0100000006000000"
+              "0200000000000000"
+              "0400000000000000"
+              "0a00000000000000"
+              "616e63686f720000");
     EXPECT_EQ(*decode_log_states(body.view()), states);
-    EXPECT_FALSE(decode_log_states(body.view().first(33)).ok());
+    for (std::size_t cut = 1; cut < body.size(); ++cut) {
+        if (cut != 40) EXPECT_FALSE(decode_log_states(body.view().first(cut)).ok()) << cut;
+    }
+    ByteBuffer long_anchor;
+    encode_log_states({{1, 1, 1, 1, std::string(256, 'x')}}, long_anchor);
+    ASSERT_TRUE(decode_log_states(long_anchor.view()).ok());
+    long_anchor[4] = std::byte{1};  // 257
+    long_anchor.resize(long_anchor.size() + 8);
+    EXPECT_FALSE(decode_log_states(long_anchor.view()).ok());
+
+    ByteBuffer retired;
+    encode_retired({3, 0x1a}, retired);
+    EXPECT_EQ(to_hex(retired.view()), "03000000000000001a00000000000000");
+    EXPECT_EQ(*decode_retired(retired.view()), (std::vector<std::uint64_t>{3, 0x1a}));
+    EXPECT_FALSE(decode_retired(retired.view().first(9)).ok());
+    EXPECT_FALSE(decode_retired({}).ok());
 
     const std::vector<FileListItem> files{{1, 5, 8192, 2}, {3, 6, 16384, 9}};
     ByteBuffer list;

@@ -17,6 +17,9 @@ constexpr std::uint64_t kMinFileBytes = 1024 * 1024;
 constexpr std::uint64_t kMaxFileBytes = 1024ull * 1024 * 1024;
 // How long the last batch stays without a witness when nothing follows it.
 constexpr std::chrono::milliseconds kWitnessDelay{20};
+// Kept back in each file for what makes room: promises, truncations, lists of retired files.
+constexpr std::uint64_t kReserveMax = 1024 * 1024;
+constexpr std::uint64_t kReserveFraction = 8;
 
 Result<void> check_options(const JournalOptions& options) {
     const std::uint64_t bytes = options.file_bytes;
@@ -65,6 +68,7 @@ Task<Result<void>> JournalImpl::recover_and_start() {
         slot->id = ContainerId{id};
         slot->epoch = log.epoch;
         slot->entries = std::move(log.entries);
+        slot->anchor = Bytes::copy_of(log.anchor);
         slots_.emplace(slot->id, std::move(slot));
     }
     if (!recovered.torn.empty()) MR_LOG_WARN("journal tail dropped", {"where", recovered.torn});
@@ -111,13 +115,14 @@ Task<void> JournalImpl::close() {
     closing_ = true;
     pace_.cancelled = true;
     pace_.changed.notify_all();
+    prepared_changed_.notify_all();
     wake_.notify_all();
     co_await gate_.close();
 }
 
 Journal::Stats JournalImpl::stats() const {
     Stats stats = stats_;
-    stats.files = sealed_.size() + 1 + (prepared_ ? 1 : 0);
+    stats.files = sealed_.size() + 1 + ready_.size();
     stats.failed = failure_.has_value();
     return stats;
 }
@@ -134,16 +139,37 @@ Result<PendingPtr> JournalImpl::append(LogSlot& slot, std::vector<Bytes> pieces)
     return submit(slot, RecordType::kEntry, std::move(pieces), bytes);
 }
 
+Result<PendingPtr> JournalImpl::truncate(LogSlot& slot, Index first_needed, Bytes anchor) {
+    if (closing_) return Error{ErrorCode::kClosed, "the journal is closed"};
+    if (anchor.size() > DurableLog::kMaxAnchorBytes) {
+        return Error{ErrorCode::kTooLarge, "an anchor of " + std::to_string(anchor.size()) + " bytes: it can have " +
+                                               std::to_string(DurableLog::kMaxAnchorBytes)};
+    }
+    if (first_needed < slot.entries.first() || first_needed > slot.entries.next()) {
+        return Error{ErrorCode::kInvalidArgument, "log " + to_string(slot.id) + " cannot be truncated to entry " +
+                                                      to_string(first_needed) + ": it has " +
+                                                      to_string(slot.entries.first()) + " up to before " +
+                                                      to_string(slot.entries.next())};
+    }
+    const std::size_t bytes = anchor.size();
+    MR_TRY(PendingPtr pending, submit(slot, RecordType::kTruncate, {std::move(anchor)}, bytes));
+    pending->first_needed = first_needed;
+    return pending;
+}
+
 Task<Result<Bytes>> JournalImpl::read(LogSlot& slot, Index index, std::size_t offset,
                                       std::size_t length) {
     MR_CO_TRY(const Gate::Pass pass, gate_.enter());
-    if (!slot.entries.contains(index)) {
-        co_return Error{ErrorCode::kNotFound,
-                        "log " + to_string(slot.id) + " has no entry " + to_string(index) +
-                            "; it has " + to_string(slot.entries.first()) + " up to before " +
-                            to_string(slot.entries.next())};
-    }
-    co_return co_await reader_.read(slot.entries.at(index), offset, length);
+    const auto missing = [&] {
+        return Error{ErrorCode::kNotFound, "log " + to_string(slot.id) + " has no entry " + to_string(index) +
+                                               "; it has " + to_string(slot.entries.first()) + " up to before " +
+                                               to_string(slot.entries.next())};
+    };
+    if (!slot.entries.contains(index)) co_return missing();
+    Result<Bytes> bytes = co_await reader_.read(slot.entries.at(index), offset, length);
+    // Truncated meanwhile: the file may have a new life already.
+    if (!bytes && !slot.entries.contains(index)) co_return missing();
+    co_return bytes;
 }
 
 Result<PendingPtr> JournalImpl::submit(LogSlot& slot, RecordType type, std::vector<Bytes> pieces,
@@ -188,20 +214,19 @@ Task<void> JournalImpl::commit_loop() {
 }
 
 Task<void> JournalImpl::commit_some() {
-    if (!fits(batch_bytes(1, queue_.front()->bytes))) {
+    if (!head_fits()) {
         const Result<void> rotated = co_await rotate();
-        if (!rotated && rotated.error().is(ErrorCode::kNoSpace)) {
-            refuse_queued(rotated.error());
-            co_return;
-        }
-        if (!rotated) {
+        if (!rotated && !rotated.error().is(ErrorCode::kNoSpace)) {
             fail(rotated.error());
             co_return;
         }
-        if (!fits(batch_bytes(1, queue_.front()->bytes))) {
-            refuse_queued(Error{ErrorCode::kNoSpace,
-                                "journal files of " + std::to_string(options_.file_bytes) +
-                                    " bytes are too small for the number of files there are"});
+        if (!head_fits()) {
+            // What makes room is still written, from the reserve; entries wait for it.
+            refuse_queued(rotated ? Error{ErrorCode::kNoSpace, "journal files of " +
+                                                                   std::to_string(options_.file_bytes) +
+                                                                   " bytes are too small for the number of files there are"}
+                                  : rotated.error(),
+                          queue_.front()->type == RecordType::kEntry);
             co_return;
         }
     }
@@ -220,11 +245,13 @@ Task<void> JournalImpl::commit_some() {
         RecordHeader header;
         header.type = pending->type;
         header.log = slot.id.number();
-        if (pending->type == RecordType::kPromise) {
+        if (pending->type == RecordType::kRetired) {
+            header.log = 0;
+        } else if (pending->type == RecordType::kPromise) {
             header.epoch = ++epoch;
         } else {
             header.epoch = epoch;
-            header.index = next_index++;
+            header.index = pending->type == RecordType::kEntry ? next_index++ : pending->first_needed.number();
         }
         const std::uint32_t body_at = builder_.add(header, pending->pieces);
         locations.push_back(EntryLocation{static_cast<std::uint32_t>(active_.header.file_seq),
@@ -236,22 +263,21 @@ Task<void> JournalImpl::commit_some() {
     active_.previous_crc = header.header_crc;
     const MonotonicTime began = runtime_.clock.now();
 
-    if (options_.mutations.acknowledge_before_sync) {
-        const Result<void> written = co_await write_batch(bytes, false);
-        if (written) publish(batch, locations);
-        const Result<void> synced = written ? co_await active_.file->sync() : written;
-        if (!synced) fail(synced.error());
-        synced_through_ = next_batch_ - 1;
-        co_return;
-    }
-
-    const Result<void> durable = co_await write_batch(bytes, true);
+    const bool ahead = options_.mutations.acknowledge_before_sync;
+    const Result<void> durable = co_await write_batch(bytes, !ahead);
     if (!durable) {
         for (const PendingPtr& pending : batch) {
             pending->done.set(
                 Error{ErrorCode::kIo, "journal: " + durable.error().detail(), Fate::kUnknown});
         }
         fail(durable.error());
+        co_return;
+    }
+    if (ahead) {
+        publish(batch, locations);
+        const Result<void> synced = co_await active_.file->sync();
+        if (!synced) fail(synced.error());
+        synced_through_ = next_batch_ - 1;
         co_return;
     }
     synced_through_ = active_.last_batch;
@@ -265,12 +291,14 @@ Task<void> JournalImpl::commit_some() {
 std::vector<PendingPtr> JournalImpl::take_batch() {
     std::vector<PendingPtr> batch;
     std::uint64_t bodies = 0;
+    bool entries = false;
     while (!queue_.empty()) {
         const std::size_t bytes = queue_.front()->bytes;
         const std::uint64_t records = batch.size() + 1;
-        const bool small_enough =
-            records * RecordHeader::kBytes + bodies + bytes <= batch_bytes_max_;
-        if (!batch.empty() && (!small_enough || !fits(batch_bytes(records, bodies + bytes)))) break;
+        entries = entries || queue_.front()->type == RecordType::kEntry;
+        const bool small_enough = records * RecordHeader::kBytes + bodies + bytes <= batch_bytes_max_;
+        const bool has_room = fits(batch_bytes(records, bodies + bytes), entries ? entry_reserve() : kBlockBytes);
+        if (!batch.empty() && (!small_enough || !has_room)) break;
         bodies += bytes;
         batch.push_back(std::move(queue_.front()));
         queue_.pop_front();
@@ -279,9 +307,18 @@ std::vector<PendingPtr> JournalImpl::take_batch() {
     return batch;
 }
 
-// One block is kept back for the mark that the file is continued.
-bool JournalImpl::fits(std::uint64_t batch) const {
-    return active_.end + batch + kBlockBytes <= active_.header.file_bytes;
+// One block at least is kept back, for the mark that the file is continued.
+bool JournalImpl::fits(std::uint64_t batch, std::uint64_t kept_back) const {
+    return active_.end + batch + kept_back <= active_.header.file_bytes;
+}
+
+std::uint64_t JournalImpl::entry_reserve() const {
+    return align_up(std::min(kReserveMax, active_.header.file_bytes / kReserveFraction));
+}
+
+bool JournalImpl::head_fits() const {
+    const Pending& head = *queue_.front();
+    return fits(batch_bytes(1, head.bytes), head.type == RecordType::kEntry ? entry_reserve() : kBlockBytes);
 }
 
 Task<Result<void>> JournalImpl::write_batch(ByteView batch, bool sync) {
@@ -303,21 +340,43 @@ void JournalImpl::publish(const std::vector<PendingPtr>& batch,
     for (std::size_t i = 0; i < batch.size(); ++i) {
         Pending& pending = *batch[i];
         LogSlot& slot = *pending.slot;
-        if (pending.type == RecordType::kPromise) {
-            ++slot.epoch;
-            pending.done.set(slot.entries.next());
-            continue;
+        switch (pending.type) {
+            case RecordType::kEntry:
+                publish_entry(pending, locations[i]);
+                break;
+            case RecordType::kPromise:
+                ++slot.epoch;
+                pending.done.set(slot.entries.next());
+                break;
+            case RecordType::kTruncate:
+                slot.entries.drop_before(pending.first_needed);
+                slot.anchor = std::move(pending.pieces.front());
+                pending.done.set(pending.first_needed);
+                break;
+            case RecordType::kRetired:
+                retiring_ = false;
+                dispose_of_retired(pending.pieces.front());
+                break;
+            case RecordType::kLogState:
+            case RecordType::kFileList:
+                MR_CHECK(false);  // only a file's first batch has them
         }
-        const Index index = slot.entries.next();
-        slot.entries.push_back(locations[i]);
-        ++stats_.entries;
-        stats_.entry_bytes += pending.bytes;
-        metrics_.entries.add();
-        metrics_.entry_bytes.add(pending.bytes);
-        pending.done.set(index);
     }
     metrics_.queue_bytes.set(static_cast<double>(queue_bytes_));
+    retire_dead_files();
+}
+
+void JournalImpl::publish_entry(Pending& pending, EntryLocation location) {
+    LogSlot& slot = *pending.slot;
+    const Index index = slot.entries.next();
+    slot.entries.push_back(location);
+    active_.use.add(slot.id.number(), index.number());
+    ++stats_.entries;
+    stats_.entry_bytes += pending.bytes;
+    metrics_.entries.add();
+    metrics_.entry_bytes.add(pending.bytes);
     stats_.full = false;
+    pending.done.set(index);
 }
 
 Task<void> JournalImpl::write_witness(bool sync) {
@@ -331,15 +390,22 @@ Task<void> JournalImpl::write_witness(bool sync) {
     if (!written) fail(written.error());
 }
 
-void JournalImpl::refuse_queued(const Error& error) {
+void JournalImpl::refuse_queued(const Error& error, bool entries_only) {
     if (!stats_.full) MR_LOG_WARN("journal full", {"reason", error.detail()});
     stats_.full = true;
-    metrics_.refused.add(queue_.size());
-    // All of them: what was queued behind the one that does not fit must not overtake it.
-    for (const PendingPtr& pending : queue_)
+    // All entries: what was queued behind the one that does not fit must not overtake it.
+    std::deque<PendingPtr> kept;
+    for (PendingPtr& pending : std::exchange(queue_, {})) {
+        if (entries_only && pending->type != RecordType::kEntry) {
+            kept.push_back(std::move(pending));
+            continue;
+        }
+        queue_bytes_ -= pending->bytes;
+        metrics_.refused.add();
+        if (pending->type == RecordType::kRetired) retiring_ = false;
         pending->done.set(Error{ErrorCode::kNoSpace, error.detail()});
-    queue_.clear();
-    queue_bytes_ = 0;
+    }
+    queue_ = std::move(kept);
 }
 
 void JournalImpl::fail(const Error& error) {

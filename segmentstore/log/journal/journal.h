@@ -23,6 +23,7 @@ struct JournalMutations {
     bool skip_record_checksum = false;
     bool skip_directory_sync = false;
     bool trust_unproven_tail = false;  // counts it where it stands instead of writing it anew
+    bool retire_before_durable = false;  // files go before the record that takes them off the list
 };
 
 struct JournalOptions {
@@ -67,6 +68,8 @@ public:
         std::uint64_t entry_bytes = 0;    // bodies
         std::uint64_t bytes_written = 0;  // headers and padding included
         std::uint64_t files = 0;
+        std::uint64_t retirements = 0;    // durable lists of files that nothing needs any more
+        std::uint64_t recycled = 0;       // files that got another life
         bool direct = false;  // direct I/O granted
         bool full = false;    // the last append met kNoSpace
         bool failed = false;  // a write or sync failed: the process must stop

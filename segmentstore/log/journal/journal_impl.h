@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The journal at work. One loop takes what is queued, writes and syncs one batch, publishes it and
-// completes its appends in order; it is also the only one that changes files, so between two
+// completes its appends in order; it is also the only one that writes to files in use, so between two
 // batches everything on disk is known. Thread rule: the journal's executor.
 #pragma once
 
@@ -21,6 +21,7 @@
 #include "segmentstore/log/journal/journal_file.h"
 #include "segmentstore/log/journal/journal_metrics.h"
 #include "segmentstore/log/journal/recovery.h"
+#include "segmentstore/log/journal/sealed_file.h"
 
 namespace millrace::log {
 
@@ -28,7 +29,8 @@ namespace millrace::log {
 struct LogSlot {
     ContainerId id;
     std::uint64_t epoch = 0;  // durable
-    EntryIndex entries;       // durable
+    EntryIndex entries;       // durable, and not truncated
+    Bytes anchor;             // durable
     bool owned = false;
 };
 
@@ -38,7 +40,8 @@ struct Pending {
     RecordType type = RecordType::kEntry;
     std::vector<Bytes> pieces;
     std::size_t bytes = 0;
-    OneShot<Result<Index>> done;  // promises get no meaningful index
+    Index first_needed;           // of a truncation
+    OneShot<Result<Index>> done;  // only entries get a meaningful index
 };
 using PendingPtr = std::shared_ptr<Pending>;
 
@@ -57,6 +60,7 @@ public:
     // For SingleLog. `slot` belongs to this journal.
     // Puts an entry into the queue; who wants to know awaits the record's `done`.
     Result<PendingPtr> append(LogSlot& slot, std::vector<Bytes> pieces);
+    Result<PendingPtr> truncate(LogSlot& slot, Index first_needed, Bytes anchor);
     Task<Result<Bytes>> read(LogSlot& slot, Index index, std::size_t offset, std::size_t length);
 
 private:
@@ -66,6 +70,7 @@ private:
         std::uint64_t end = 0;  // where the next batch goes
         std::uint32_t previous_crc = 0;
         std::uint64_t last_batch = 0;
+        FileUse use;
     };
 
     // journal.cc
@@ -74,17 +79,19 @@ private:
     Task<void> commit_loop();
     Task<void> commit_some();
     std::vector<PendingPtr> take_batch();
-    bool fits(std::uint64_t batch) const;
+    bool fits(std::uint64_t batch, std::uint64_t kept_back = kBlockBytes) const;
+    std::uint64_t entry_reserve() const;
+    bool head_fits() const;
     Task<Result<void>> write_batch(ByteView batch, bool sync);
     void publish(const std::vector<PendingPtr>& batch, const std::vector<EntryLocation>& locations);
+    void publish_entry(Pending& pending, EntryLocation location);
     Task<void> write_witness(bool sync);
-    void refuse_queued(const Error& error);
+    void refuse_queued(const Error& error, bool entries_only);
     void fail(const Error& error);
 
     // rotation.cc
     Task<Result<void>> start_first_file(Recovered& recovered);
-    Task<Result<void>> begin_file(OpenFile next, std::vector<FileListItem> older,
-                                  std::vector<TailRecord> tail);
+    Task<Result<void>> begin_file(OpenFile next, std::vector<SealedFile> older, std::vector<TailRecord> tail);
     Task<void> tidy_up(Recovered& recovered);
     Task<Result<void>> rotate();
     Task<Result<void>> prepare_file();
@@ -92,7 +99,13 @@ private:
     FileHeader new_header(std::uint64_t file_bytes, std::uint64_t previous_seq);
     BatchHeader next_batch_header() const;
     std::vector<LogStateItem> log_states() const;
-    std::vector<FileListItem> files_with_active() const;
+    std::vector<SealedFile> files_with_active() const;
+
+    // retirement.cc
+    void retire_dead_files();
+    void dispose_of_retired(ByteView body);
+    Task<void> dispose_of(SealedFile file);
+    Task<Result<void>> recycle(std::string& name, OpenFile& next);
 
     // Constant after recover_and_start().
     Runtime runtime_;
@@ -113,12 +126,14 @@ private:
     // Of the loop.
     BatchBuilder builder_;
     OpenFile active_;
-    std::vector<FileListItem> sealed_;  // older files, oldest first
+    std::vector<SealedFile> sealed_;  // older files, oldest first
+    bool retiring_ = false;           // a list of dead files is on its way
     std::uint64_t next_batch_ = 1;
     std::uint64_t synced_through_ = 0;
     bool witness_due_ = false;
 
-    std::optional<OpenFile> prepared_;
+    // Files that wait for their turn, in the order of their numbers, and whether one is being made.
+    std::deque<OpenFile> ready_;
     bool preparing_ = false;
     bool prepare_failed_ = false;  // not tried again before somebody needs it
     Signal prepared_changed_;

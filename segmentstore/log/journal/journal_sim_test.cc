@@ -29,17 +29,21 @@ TEST(JournalWorkloadTest, GivesTheSameEventsForTheSameSeed) {
 }
 
 TEST(JournalWorkloadTest, ReachesWhatItIsMeantToReach) {
-    std::uint64_t acknowledged = 0, unacknowledged = 0, files = 0;
+    std::uint64_t acknowledged = 0, unacknowledged = 0, files = 0, recycled = 0, retirements = 0;
     for (std::uint64_t seed = 1; seed <= 10; ++seed) {
         JournalWorkload workload{seed, {}};
         EXPECT_EQ(workload.run(), "");
         acknowledged += workload.entries_acknowledged();
         unacknowledged += workload.entries_recovered_unacknowledged();
         files = std::max(files, workload.files_seen());
+        recycled += workload.files_recycled();
+        retirements += workload.retirements();
     }
     EXPECT_GT(acknowledged, 1000u);
     EXPECT_GT(unacknowledged, 10u);
     EXPECT_GT(files, 5u);
+    EXPECT_GT(retirements, 10u);
+    EXPECT_GT(recycled, 10u);
 }
 
 // The first seed whose run finds fault with a broken journal; 0 when none does.
@@ -70,6 +74,10 @@ TEST(JournalMutants, SkippingTheDirectorySyncIsCaught) {
 
 TEST(JournalMutants, TrustingAnUnprovenTailIsCaught) {
     EXPECT_NE(seed_that_catches({.trust_unproven_tail = true}), 0u);
+}
+
+TEST(JournalMutants, RetiringFilesBeforeItIsDurableIsCaught) {
+    EXPECT_NE(seed_that_catches({.retire_before_durable = true}), 0u);
 }
 
 }  // namespace

@@ -66,6 +66,9 @@ protected:
         EXPECT_TRUE(world.run_until([&] { return results->size() == sizes.size(); }, 1min));
         return *results;
     }
+    Result<void> truncate(std::uint64_t first_needed, std::string anchor) {
+        return world.run([&] { return log->truncate(Index{first_needed}, Bytes::copy_of(anchor)); });
+    }
     Result<Bytes> read(std::uint64_t index, std::size_t offset = 0, std::size_t length = 2 * kMiB) {
         return world.run([&] { return log->read(Index{index}, offset, length); });
     }
@@ -290,6 +293,76 @@ TEST_F(JournalTest, KeepsToItsTotal) {
     while (last.ok()) last = append(100'000, 'a');
     EXPECT_TRUE(last.error().is(ErrorCode::kNoSpace));
     EXPECT_LE(node.disk().used_bytes(), 2 * kMiB);
+}
+
+TEST_F(JournalTest, ATruncationAndItsAnchorSurviveARestart) {
+    ASSERT_TRUE(open_log().ok());
+    EXPECT_EQ(log->anchor().size(), 0u);
+    for (const char value : {'a', 'b', 'c'}) ASSERT_TRUE(append(100, value).ok());
+    ASSERT_TRUE(truncate(3, "where the snapshot is").ok());
+    EXPECT_EQ(log->first(), Index{3});
+    EXPECT_EQ(as_text(log->anchor().view()), "where the snapshot is");
+    EXPECT_TRUE(read(2).error().is(ErrorCode::kNotFound));
+    expect_entry(3, 100, 'c');
+
+    restart();
+    ASSERT_TRUE(open_log().ok());
+    EXPECT_EQ(log->first(), Index{3});
+    EXPECT_EQ(log->next(), Index{4});
+    EXPECT_EQ(as_text(log->anchor().view()), "where the snapshot is");
+    EXPECT_TRUE(read(2).error().is(ErrorCode::kNotFound));
+    expect_entry(3, 100, 'c');
+
+    // All of it, and the numbers go on.
+    ASSERT_TRUE(truncate(4, "").ok());
+    restart();
+    ASSERT_TRUE(open_log().ok());
+    EXPECT_EQ(log->first(), Index{4});
+    EXPECT_EQ(log->anchor().size(), 0u);
+    EXPECT_EQ(*append(100, 'd'), Index{4});
+}
+
+TEST_F(JournalTest, RefusesTruncationsOutOfBounds) {
+    ASSERT_TRUE(open_log().ok());
+    for (int i = 0; i < 3; ++i) ASSERT_TRUE(append(100, 'a').ok());
+    ASSERT_TRUE(truncate(2, "x").ok());
+    EXPECT_TRUE(truncate(1, "y").error().is(ErrorCode::kInvalidArgument));
+    EXPECT_TRUE(truncate(5, "y").error().is(ErrorCode::kInvalidArgument));
+    EXPECT_TRUE(truncate(3, std::string(257, 'y')).error().is(ErrorCode::kTooLarge));
+    EXPECT_EQ(log->first(), Index{2});
+    EXPECT_EQ(as_text(log->anchor().view()), "x");
+    EXPECT_TRUE(append(100, 'b').ok());
+}
+
+TEST_F(JournalTest, FilesThatNothingNeedsGetAnotherLife) {
+    ASSERT_TRUE(open_log().ok());
+    for (int round = 0; round < 10; ++round) {
+        for (int i = 0; i < 12; ++i) ASSERT_TRUE(append(100'000, 'a').ok());
+        ASSERT_TRUE(truncate(log->next().number(), "round").ok());
+        world.run_for(1s);
+    }
+    EXPECT_GE(journal->stats().recycled, 5u);
+    EXPECT_LE(files().size(), 4u);
+    ASSERT_TRUE(append(100, 'z').ok());
+    const std::uint64_t last = log->next().number() - 1;
+    restart();
+    ASSERT_TRUE(open_log().ok());
+    EXPECT_EQ(log->first(), Index{last});
+    expect_entry(last, 100, 'z');
+}
+
+TEST_F(JournalTest, AFullJournalTakesTruncationsAndGoesOn) {
+    options.total_bytes_max = 3 * kMiB;
+    ASSERT_TRUE(open_log().ok());
+    Result<Index> appended = append(100'000, 'a');
+    for (int i = 0; i < 100 && appended; ++i) appended = append(100'000, 'a');
+    ASSERT_TRUE(appended.error().is(ErrorCode::kNoSpace));
+    EXPECT_TRUE(journal->stats().full);
+    ASSERT_TRUE(truncate(log->next().number(), "made room").ok());
+    world.run_for(1s);
+    EXPECT_TRUE(append(100'000, 'b').ok());
+    EXPECT_FALSE(journal->stats().full);
+    EXPECT_LE(node.disk().used_bytes(), options.total_bytes_max);
 }
 
 TEST_F(JournalTest, AFailedSyncIsFinal) {

@@ -32,6 +32,7 @@ JournalWorkload::JournalWorkload(std::uint64_t seed, JournalMutations mutations)
     if (tight_disk_) disk.capacity_bytes = random.between(3, 7) * kMiB + 300 * 1024;
     if (random.one_in(4)) total_bytes_max_ = random.between(2, 6) * kMiB;
     if (random.one_in(3)) eio_one_in_ = 3;
+    truncates_ = !random.one_in(4);
     node_ = &world_.add_node("a", disk);
     const std::uint64_t count = random.between(1, 5);
     for (std::uint64_t i = 0; i < count; ++i) {
@@ -120,6 +121,7 @@ std::string JournalWorkload::run() {
         work(life, 20ms);
         if (!world_.run_until([&] { return life->running == 0; }, 1min))
             violation("appends do not end");
+        check_space_returns(life);
         for (auto& [id, log] : logs_) {
             if (log.acknowledged != log.sent.size()) violation("an append failed in peace");
         }
@@ -201,7 +203,16 @@ Task<void> JournalWorkload::check_log(LifePtr life, LogModel& log) {
     DurableLog& durable = *life->logs.at(log.id);
     const std::string name = "log " + to_string(log.id);
     const std::size_t count = durable.next().number() - 1;
-    if (durable.first() != Index{1}) violation(name + " lost its beginning");
+    const std::uint64_t first = durable.first().number();
+    if (first < log.first) violation(name + " has entries again that were truncated");
+    const auto anchor = log.anchors.find(first);
+    if (anchor == log.anchors.end()) {
+        violation(name + " begins with entry " + std::to_string(first) + ", to which nobody truncated it");
+        co_return;
+    }
+    if (as_text(durable.anchor().view()) != anchor->second) violation(name + " has the anchor of another truncation");
+    log.first = first;
+    log.truncating = false;
     const std::size_t promised = log.durable.size() + log.acknowledged;
     if (count < promised) {
         violation(name + " has " + std::to_string(count) + " entries, " + std::to_string(promised) +
@@ -218,7 +229,7 @@ Task<void> JournalWorkload::check_log(LifePtr life, LogModel& log) {
     log.durable.insert(log.durable.end(), log.sent.begin(), log.sent.end());
     log.sent.clear();
     log.acknowledged = 0;
-    for (std::size_t i = 0; i < count; ++i) {
+    for (std::size_t i = first - 1; i < count; ++i) {
         const SentEntry entry = log.durable[i];
         // Old ones are looked at again now and then, and all of them at the end.
         if (i < old && !quiet_ && !world_.random().one_in(4)) continue;
@@ -275,6 +286,57 @@ Task<void> JournalWorkload::append(LifePtr life, LogModel& log, SentEntry entry)
         violation("an append got the wrong index");
 }
 
+void JournalWorkload::begin_truncate(LifePtr life, LogModel& log) {
+    const std::uint64_t next = life->logs.at(log.id)->next().number();
+    if (log.truncating || log.first >= next) return;
+    // Mostly all of it, as a store does that keeps up.
+    const std::uint64_t first = world_.random().one_in(3) ? world_.random().between(log.first + 1, next + 1) : next;
+    log.truncating = true;
+    log.anchors[first] = "anchor " + std::to_string(first) + std::string(world_.random().between(0, 200), '.');
+    ++life->running;
+    world_.spawn([this, life, &log, first] { return truncate(life, log, first); });
+}
+
+Task<void> JournalWorkload::truncate(LifePtr life, LogModel& log, std::uint64_t first) {
+    DurableLog& durable = *life->logs.at(log.id);
+    const Result<void> truncated = co_await durable.truncate(Index{first}, Bytes::copy_of(log.anchors.at(first)));
+    --life->running;
+    if (!truncated && truncated.error().is(ErrorCode::kNoSpace) && !life->dead) log.truncating = false;
+    if (life->dead || !truncated) co_return;  // nobody saw the answer, or its fate is open
+    log.first = first;
+    log.truncating = false;
+    if (durable.first() != Index{first}) violation("a truncation did not change the beginning");
+    const Result<Bytes> gone = co_await durable.read(Index{first - 1}, 0, 1);
+    if (gone || !(gone.error().is(ErrorCode::kNotFound) || gone.error().is(ErrorCode::kClosed)))
+        violation("a truncated entry is still read");
+}
+
+// With everything truncated and a few files filled, the journal keeps only what it needs to go on.
+void JournalWorkload::check_space_returns(LifePtr life) {
+    const auto settle = [&] { world_.run_until([&] { return life->running == 0; }, 1min); };
+    for (int round = 0; round < 3 && violation_.empty(); ++round) {
+        for (int i = 0; i < 12; ++i) {
+            LogModel& log = logs_.begin()->second;
+            const SentEntry entry{next_number_++, 100'000};
+            ++life->running;
+            world_.spawn([this, life, &log, entry] { return append(life, log, entry); });
+            settle();
+        }
+        for (auto& [id, log] : logs_) {
+            const std::uint64_t next = life->logs.at(log.id)->next().number();
+            if (log.first >= next) continue;
+            log.anchors[next] = "all";
+            ++life->running;
+            world_.spawn([this, life, &log, next] { return truncate(life, log, next); });
+        }
+        settle();
+        world_.run_for(1s);  // retired files are disposed of in the background
+    }
+    const Journal::Stats stats = life->journal->stats();
+    files_recycled_ += stats.recycled;
+    if (stats.files > 4) violation(std::to_string(stats.files) + " files are left of an empty journal");
+}
+
 void JournalWorkload::work(LifePtr life, std::chrono::nanoseconds duration) {
     const MonotonicTime end = world_.now() + duration;
     const std::uint64_t pace_max = world_.random().one_in(3) ? 60'000 : 800;
@@ -283,10 +345,13 @@ void JournalWorkload::work(LifePtr life, std::chrono::nanoseconds duration) {
         std::advance(log, world_.random().between(0, logs_.size()));
         const std::uint64_t burst = world_.random().one_in(10) ? world_.random().between(2, 20) : 1;
         for (std::uint64_t i = 0; i < burst; ++i) begin_append(life, log->second);
+        if (truncates_ && world_.random().one_in(20)) begin_truncate(life, log->second);
         const auto pause = std::chrono::microseconds{world_.random().between(1, pace_max)};
         world_.run_for(std::min<std::chrono::nanoseconds>(pause, end - world_.now()));
     }
     files_seen_ = std::max(files_seen_, life->journal->stats().files);
+    files_recycled_ += life->journal->stats().recycled;
+    retirements_ += life->journal->stats().retirements;
 }
 
 void JournalWorkload::die() {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A journal's life in the simulator, checked against a model: appends of random sizes to several
-// logs, crashes and kills at any moment (recovery included), faults by swarm. For tests.
+// logs, truncations, crashes and kills at any moment (recovery included), faults by swarm. For tests.
 #pragma once
 
 #include <cstdint>
@@ -30,6 +30,8 @@ public:
     std::uint64_t entries_acknowledged() const { return acknowledged_; }
     std::uint64_t entries_recovered_unacknowledged() const { return recovered_unacknowledged_; }
     std::uint64_t files_seen() const { return files_seen_; }
+    std::uint64_t files_recycled() const { return files_recycled_; }
+    std::uint64_t retirements() const { return retirements_; }
 
 private:
     struct SentEntry {
@@ -42,6 +44,9 @@ private:
         std::vector<SentEntry> durable;  // as of the last recovery
         std::vector<SentEntry> sent;     // since then, in order, without what was refused
         std::size_t acknowledged = 0;    // of `sent`
+        std::uint64_t first = 1;         // as of the last recovery, or acknowledged since
+        std::map<std::uint64_t, std::string> anchors{{1, ""}};  // of every truncation asked for
+        bool truncating = false;
     };
     // One process.
     struct Life {
@@ -62,8 +67,11 @@ private:
     Task<void> take_over(LifePtr life, LogModel& log);
     void begin_append(LifePtr life, LogModel& log);
     Task<void> append(LifePtr life, LogModel& log, SentEntry entry);
+    void begin_truncate(LifePtr life, LogModel& log);
+    Task<void> truncate(LifePtr life, LogModel& log, std::uint64_t first);
     void check_recovered(LifePtr life);
     Task<void> check_log(LifePtr life, LogModel& log);
+    void check_space_returns(LifePtr life);
     void work(LifePtr life, std::chrono::nanoseconds duration);
     void die();
     void bury(LifePtr life);
@@ -80,6 +88,9 @@ private:
     std::uint64_t acknowledged_ = 0;
     std::uint64_t recovered_unacknowledged_ = 0;
     std::uint64_t files_seen_ = 0;
+    std::uint64_t files_recycled_ = 0;
+    std::uint64_t retirements_ = 0;
+    bool truncates_ = false;
     std::string violation_;
 };
 

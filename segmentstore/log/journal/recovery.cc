@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <deque>
 #include <optional>
+#include <set>
 
+#include "common/base/binary.h"
 #include "segmentstore/log/journal/batch.h"
 #include "segmentstore/log/journal/journal_file.h"
 
@@ -56,18 +58,20 @@ public:
             for (const auto& [seq, found] : files_) out_.useless.push_back(file_name(seq));
             co_return std::move(out_);
         }
+        MR_CO_TRY_VOID(co_await drop_retired());
         MR_CO_TRY_VOID(check_list());
         for (const FileListItem& item : listed_) MR_CO_TRY_VOID(co_await replay_listed(item));
         MR_CO_TRY_VOID(co_await replay_newest());
+        MR_CO_TRY_VOID(forget_garbage());
         for (std::size_t i = 0; i < out_.files.size(); ++i) {
             // A rotated file's rest is not worth a call; what a start left half empty is.
-            if (files_.at(out_.files[i].file_seq).size >= out_.files[i].end + kWorthCutting)
+            if (out_.files[i].disk_bytes >= out_.files[i].item.end + kWorthCutting)
                 out_.oversized.push_back(i);
         }
         for (const auto& [seq, found] : files_) {
             const bool counts =
                 std::any_of(out_.files.begin(), out_.files.end(),
-                            [&](const FileListItem& item) { return item.file_seq == seq; });
+                            [&](const SealedFile& file) { return file.item.file_seq == seq; });
             if (!counts) out_.useless.push_back(file_name(seq));
         }
         out_.next_batch_seq = last_batch_ + 1;
@@ -179,6 +183,57 @@ private:
         return ok();
     }
 
+    // Takes files out of the list that are gone and that the newest file says were retired. It says so in a
+    // batch that was synced before the first of them went, so any whole batch will do.
+    Task<Result<void>> drop_retired() {
+        const auto gone = [&](const FileListItem& item) { return !files_.contains(item.file_seq); };
+        if (std::none_of(listed_.begin(), listed_.end(), gone)) co_return ok();
+        const FoundFile& found = files_.at(newest_);
+        MR_CO_TRY(auto file, co_await reopen(found));
+        FileWindow window{*file, found.size};
+        std::set<std::uint64_t> retired;
+        std::uint32_t previous_crc = 0;
+        std::optional<std::uint64_t> expected;
+        for (std::uint64_t offset = kBlockBytes;;) {
+            Result<WholeBatch> batch = co_await read_batch(window, found, offset, expected, previous_crc);
+            if (!batch) {
+                if (!is_about_bytes(batch.error())) co_return std::move(batch).error();
+                break;
+            }
+            for (const DecodedRecord& record : batch->records) {
+                if (record.header.type != RecordType::kRetired) continue;
+                MR_CO_TRY(const auto files, decode_retired(record.body));
+                retired.insert(files.begin(), files.end());
+            }
+            expected = batch->header.batch_seq + 1;
+            previous_crc = batch->header.header_crc;
+            offset += batch->header.padded_bytes;
+        }
+        std::erase_if(listed_,
+                      [&](const FileListItem& item) { return gone(item) && retired.contains(item.file_seq); });
+        co_return ok();
+    }
+
+    // What the logs' truncations have made garbage goes: entries, and files that hold nothing else.
+    Result<void> forget_garbage() {
+        for (auto& [id, log] : out_.logs) {
+            if (log.first < log.entries.first()) {
+                return Error{ErrorCode::kCorrupt, directory_ + ": entries " + to_string(log.first) + " to " +
+                                                      std::to_string(log.entries.first().number() - 1) +
+                                                      " of log " + std::to_string(id) +
+                                                      " are needed, but no file holds them"};
+            }
+            log.entries.drop_before(log.first);
+        }
+        const auto first_needed = [&](std::uint32_t log) { return out_.logs.at(log).first.number(); };
+        std::erase_if(out_.files, [&](const SealedFile& file) {
+            if (!file.use.dead(first_needed)) return false;
+            out_.total_bytes -= file.disk_bytes;
+            return true;
+        });
+        return ok();
+    }
+
     // Every file that the newest one lists is there and is the one that was meant.
     Result<void> check_list() {
         const std::string by = file_name(newest_) + " lists it";
@@ -242,34 +297,60 @@ private:
         co_return std::optional<std::uint64_t>{};
     }
 
-    // Checks the records that say what was before this batch.
-    Result<void> check_state(const FoundFile& found, std::uint64_t offset,
-                             const WholeBatch& batch) {
+    // Checks the records that say what was before this batch, and takes over what only a file that is gone knew.
+    Result<void> check_state(const FoundFile& found, std::uint64_t offset, const WholeBatch& batch) {
+        const bool gap = batch.header.batch_seq > last_batch_ + 1;
         for (const DecodedRecord& record : batch.records) {
             if (record.header.type == RecordType::kLogState) {
                 MR_TRY(const auto states, decode_log_states(record.body));
-                bool same = states.size() == out_.logs.size();
-                for (const LogStateItem& state : states) {
-                    const auto log = out_.logs.find(state.log);
-                    same = same && log != out_.logs.end() && log->second.epoch == state.epoch &&
-                           log->second.entries.first().number() == state.first &&
-                           log->second.entries.next().number() == state.next;
-                }
-                if (!same)
+                if (!take_states(states, gap))
                     return damaged(found.path, offset,
                                    "the state of the logs does not follow from the older files");
+                // Also when this batch does not count in the end: the numbers before it were used.
+                last_batch_ = std::max(last_batch_, batch.header.batch_seq - 1);
             }
             if (record.header.type == RecordType::kFileList) {
                 MR_TRY(const auto items, decode_file_list(record.body));
-                if (items != out_.files)
-                    return damaged(found.path, offset,
-                                   "the list of files differs from a newer one");
+                if (!fits_list(items))
+                    return damaged(found.path, offset, "the list of files differs from a newer one");
             }
         }
         return ok();
     }
 
-    Result<void> apply(const FoundFile& found, const RecordHeader& record,
+    bool take_states(const std::vector<LogStateItem>& states, bool gap) {
+        for (const LogStateItem& state : states) {
+            RecoveredLog& log = out_.logs[state.log];
+            const bool same = log.epoch == state.epoch && log.first.number() == state.first &&
+                              log.entries.next().number() == state.next && log.anchor == state.anchor;
+            if (same) continue;
+            const bool later = state.epoch >= log.epoch && state.first >= log.first.number() &&
+                               state.next >= log.entries.next().number();
+            if (!gap || !later) return false;
+            if (state.next > log.entries.next().number()) log.entries.restart_at(Index{state.next});
+            log.epoch = state.epoch;
+            log.first = Index{state.first};
+            log.anchor = state.anchor;
+        }
+        return states.size() == out_.logs.size();  // a log never vanishes
+    }
+
+    // A file's list against what was read: it names every older file that is still needed, and where it names one
+    // that a newer list names too, they agree.
+    bool fits_list(const std::vector<FileListItem>& items) const {
+        const auto has = [&](const FileListItem& item) {
+            return std::find(items.begin(), items.end(), item) != items.end();
+        };
+        if (!std::all_of(out_.files.begin(), out_.files.end(), [&](const SealedFile& f) { return has(f.item); }))
+            return false;
+        return std::all_of(items.begin(), items.end(), [&](const FileListItem& item) {
+            return std::all_of(listed_.begin(), listed_.end(), [&](const FileListItem& listed) {
+                return listed.file_seq != item.file_seq || listed == item;
+            });
+        });
+    }
+
+    Result<void> apply(const FoundFile& found, FileUse& use, const RecordHeader& record, ByteView body,
                        std::uint64_t body_offset) {
         if (record.type == RecordType::kEntry) {
             const auto log = out_.logs.find(record.log);
@@ -287,6 +368,17 @@ private:
             log->second.entries.push_back(EntryLocation{
                 static_cast<std::uint32_t>(found.header.file_seq),
                 static_cast<std::uint32_t>(body_offset), record.body_bytes, record.body_crc});
+            use.add(record.log, record.index);
+        } else if (record.type == RecordType::kTruncate) {
+            const auto log = out_.logs.find(record.log);
+            if (log == out_.logs.end() || record.index < log->second.first.number() ||
+                record.index > log->second.entries.next().number()) {
+                return damaged(found.path, body_offset,
+                               "a truncation of log " + std::to_string(record.log) + " to entry " +
+                                   std::to_string(record.index) + ", which it does not have");
+            }
+            log->second.first = Index{record.index};
+            log->second.anchor = as_text(body);
         } else if (record.type == RecordType::kPromise) {
             RecoveredLog& log = out_.logs[record.log];
             if (record.epoch <= log.epoch)
@@ -300,10 +392,14 @@ private:
         const FoundFile& found = files_.at(item.file_seq);
         MR_CO_TRY(auto file, co_await reopen(found));
         FileWindow window{*file, found.size};
+        SealedFile sealed{item, found.size, {}};
         std::uint32_t previous_crc = 0;
         for (std::uint64_t offset = kBlockBytes; offset < item.end;) {
-            Result<WholeBatch> batch =
-                co_await read_batch(window, found, offset, last_batch_ + 1, previous_crc);
+            // Files that are gone took their batch numbers with them.
+            const auto expected = offset == kBlockBytes ? std::nullopt : std::optional{last_batch_ + 1};
+            Result<WholeBatch> batch = co_await read_batch(window, found, offset, expected, previous_crc);
+            if (batch && batch->header.batch_seq <= last_batch_)
+                batch = Error{ErrorCode::kCorrupt, "a batch out of sequence"};
             if (!batch) {
                 if (!is_about_bytes(batch.error())) co_return std::move(batch).error();
                 co_return damaged(
@@ -312,7 +408,7 @@ private:
             }
             MR_CO_TRY_VOID(check_state(found, offset, *batch));
             for (const DecodedRecord& record : batch->records) {
-                MR_CO_TRY_VOID(apply(found, record.header, offset + record.body_at));
+                MR_CO_TRY_VOID(apply(found, sealed.use, record.header, record.body, offset + record.body_at));
             }
             last_batch_ = batch->header.batch_seq;
             previous_crc = batch->header.header_crc;
@@ -323,7 +419,7 @@ private:
         }
         if (last_batch_ != item.last_batch)
             co_return damaged(found.path, item.end, "the file ends with another batch than listed");
-        out_.files.push_back(item);
+        out_.files.push_back(std::move(sealed));
         out_.total_bytes += found.size;
         co_return ok();
     }
@@ -333,16 +429,19 @@ private:
         MR_CO_TRY(auto file, co_await reopen(found));
         FileWindow window{*file, found.size};
         std::deque<HeldBatch> held;
-        std::uint64_t seq = last_batch_;
+        FileUse use;
+        std::optional<std::uint64_t> seq;
         std::uint64_t proven_end = 0;
         std::uint64_t offset = kBlockBytes;
         std::uint32_t previous_crc = 0;
         for (;;) {
-            Result<WholeBatch> batch =
-                co_await read_batch(window, found, offset, seq + 1, previous_crc);
+            const auto expected = seq ? std::optional{*seq + 1} : std::nullopt;
+            Result<WholeBatch> batch = co_await read_batch(window, found, offset, expected, previous_crc);
+            if (batch && batch->header.batch_seq <= last_batch_)
+                batch = Error{ErrorCode::kCorrupt, "a batch out of sequence"};
             if (!batch) {
                 if (!is_about_bytes(batch.error())) co_return std::move(batch).error();
-                MR_CO_TRY_VOID(co_await judge_bad_batch(window, found, offset, seq + 1,
+                MR_CO_TRY_VOID(co_await judge_bad_batch(window, found, offset, seq.value_or(last_batch_) + 1,
                                                         batch.error().detail()));
                 break;
             }
@@ -357,11 +456,11 @@ private:
             MR_CO_TRY_VOID(check_state(found, offset, *batch));
             seq = batch->header.batch_seq;
             HeldBatch hold;
-            hold.seq = seq;
+            hold.seq = *seq;
             hold.end = offset + batch->header.padded_bytes;
             for (const DecodedRecord& record : batch->records) {
-                if (record.header.type != RecordType::kEntry &&
-                    record.header.type != RecordType::kPromise)
+                if (record.header.type != RecordType::kEntry && record.header.type != RecordType::kPromise &&
+                    record.header.type != RecordType::kTruncate)
                     continue;
                 TailRecord kept{record.header, {}};
                 kept.body.append(record.body);
@@ -370,10 +469,10 @@ private:
             }
             held.push_back(std::move(hold));
             const std::uint64_t proven =
-                mutations_.trust_unproven_tail ? seq : batch->header.synced_through;
+                mutations_.trust_unproven_tail ? *seq : batch->header.synced_through;
             while (!held.empty() && held.front().seq <= proven) {
                 for (const auto& [record, body_offset] : held.front().records) {
-                    MR_CO_TRY_VOID(apply(found, record.header, body_offset));
+                    MR_CO_TRY_VOID(apply(found, use, record.header, record.body.view(), body_offset));
                 }
                 last_batch_ = held.front().seq;
                 proven_end = held.front().end;
@@ -387,7 +486,7 @@ private:
                 out_.tail.push_back(std::move(record));
         }
         if (proven_end > 0) {
-            out_.files.push_back(FileListItem{newest_, found.header.salt, proven_end, last_batch_});
+            out_.files.push_back(SealedFile{{newest_, found.header.salt, proven_end, last_batch_}, found.size, use});
             out_.total_bytes += found.size;
         }
         co_return ok();
@@ -404,9 +503,10 @@ private:
                                   " proves that it was durable");
         }
         MR_CO_TRY(const ByteView block, co_await window.view(offset, kBlockBytes));
-        const bool blank =
-            std::all_of(block.begin(), block.end(), [](std::byte b) { return b == std::byte{0}; });
-        if (!blank) out_.torn = found.path + " at offset " + std::to_string(offset) + ": " + what;
+        // A recycled file's rest is full of its former life; what names this file's number is of this one.
+        LittleEndianReader reader{block};
+        reader.bytes(8);
+        if (reader.u64() == found.header.file_seq) out_.torn = found.path + " at offset " + std::to_string(offset) + ": " + what;
         co_return ok();
     }
 

@@ -7,6 +7,8 @@
 // any bad batch is damage. In the newest file itself the first bad batch is damage when something
 // later proves that it was durable, and a torn tail when nothing does. Batches that nothing proves
 // durable may exist in a cache only: they are handed back to be written anew before they count.
+// Files that were retired may be gone, also from the middle: then a log's entries have a gap, and all before its end
+// must be garbage by the log's truncations.
 // Thread rule: the journal's executor.
 #pragma once
 
@@ -20,15 +22,18 @@
 #include "segmentstore/log/journal/entry_index.h"
 #include "segmentstore/log/journal/format.h"
 #include "segmentstore/log/journal/journal.h"
+#include "segmentstore/log/journal/sealed_file.h"
 
 namespace millrace::log {
 
 struct RecoveredLog {
     std::uint64_t epoch = 0;
     EntryIndex entries;
+    Index first{1};  // needed; entries from here on are there
+    std::string anchor;
 };
 
-// An entry or a promise that has to be written again.
+// An entry, a promise or a truncation that has to be written again.
 struct TailRecord {
     RecordHeader header;
     ByteBuffer body;
@@ -37,7 +42,7 @@ struct TailRecord {
 struct Recovered {
     std::optional<StoreUuid> store;              // empty: no file was here
     std::map<std::uint32_t, RecoveredLog> logs;  // without the tail
-    std::vector<FileListItem> files;             // all that hold something proven, oldest first
+    std::vector<SealedFile> files;               // all that hold something needed, oldest first
     std::vector<TailRecord> tail;
     std::uint64_t next_file_seq = 1;
     std::uint64_t next_batch_seq = 1;

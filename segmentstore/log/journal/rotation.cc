@@ -48,16 +48,17 @@ std::vector<LogStateItem> JournalImpl::log_states() const {
     std::vector<LogStateItem> states;
     for (const auto& [id, slot] : slots_) {
         if (slot->epoch == 0) continue;  // nobody ever owned it durably
-        states.push_back({id.number(), slot->epoch, slot->entries.first().number(),
-                          slot->entries.next().number()});
+        states.push_back({id.number(), slot->epoch, slot->entries.first().number(), slot->entries.next().number(),
+                          std::string{as_text(slot->anchor)}});
     }
     return states;
 }
 
-std::vector<FileListItem> JournalImpl::files_with_active() const {
-    std::vector<FileListItem> files = sealed_;
-    files.push_back(
-        {active_.header.file_seq, active_.header.salt, active_.end, active_.last_batch});
+std::vector<SealedFile> JournalImpl::files_with_active() const {
+    std::vector<SealedFile> files = sealed_;
+    files.push_back({{active_.header.file_seq, active_.header.salt, active_.end, active_.last_batch},
+                     active_.header.file_bytes,
+                     active_.use});
     return files;
 }
 
@@ -72,13 +73,13 @@ Task<Result<void>> JournalImpl::start_first_file(Recovered& recovered) {
 
     std::uint64_t tail_bytes = 0;
     for (const TailRecord& record : recovered.tail) tail_bytes += record.body.size();
-    const std::uint64_t state_bytes =
-        slots_.size() * LogStateItem::kBytes + recovered.files.size() * FileListItem::kBytes;
+    const std::uint64_t state_bytes = slots_.size() * (LogStateItem::kBytes + LogStateItem::kMaxAnchorBytes) +
+                                      recovered.files.size() * FileListItem::kBytes;
     const std::uint64_t first_batch =
         batch_bytes(2 + recovered.tail.size(), state_bytes + tail_bytes);
     // Header, first batch, room to take the logs over, the mark at the end.
     const std::uint64_t least = first_batch + 64 * kBlockBytes;
-    const std::uint64_t previous = recovered.files.empty() ? 0 : recovered.files.back().file_seq;
+    const std::uint64_t previous = recovered.files.empty() ? 0 : recovered.files.back().item.file_seq;
 
     OpenFile next;
     FillPace pace;
@@ -102,12 +103,14 @@ Task<Result<void>> JournalImpl::start_first_file(Recovered& recovered) {
 // Makes `next` active: its first batch holds the state of the logs, the list of older files, and
 // what of them has to be written anew. One batch, because the list and the tail must come to count
 // together.
-Task<Result<void>> JournalImpl::begin_file(OpenFile next, std::vector<FileListItem> older,
+Task<Result<void>> JournalImpl::begin_file(OpenFile next, std::vector<SealedFile> older,
                                            std::vector<TailRecord> tail) {
     ByteBuffer states;
     encode_log_states(log_states(), states);
+    std::vector<FileListItem> items;
+    for (const SealedFile& file : older) items.push_back(file.item);
     ByteBuffer list;
-    encode_file_list(older, list);
+    encode_file_list(items, list);
     std::size_t body_bytes = states.size() + list.size();
     for (const TailRecord& record : tail) body_bytes += record.body.size();
 
@@ -163,6 +166,14 @@ Task<Result<void>> JournalImpl::begin_file(OpenFile next, std::vector<FileListIt
         }
         if (record.type == RecordType::kPromise) {
             slot->epoch = record.epoch;
+        } else if (record.type == RecordType::kTruncate) {
+            if (record.index < slot->entries.first().number() || record.index > slot->entries.next().number()) {
+                co_return Error{ErrorCode::kCorrupt, options_.directory + ": the last batch of the journal truncates log " +
+                                                         std::to_string(record.log) + " to entry " +
+                                                         std::to_string(record.index) + ", which it does not have"};
+            }
+            slot->entries.drop_before(Index{record.index});
+            slot->anchor = Bytes::copy_of(tail[i].body.view());
         } else {
             if (record.index != slot->entries.next().number() || record.epoch != slot->epoch) {
                 co_return Error{
@@ -172,6 +183,7 @@ Task<Result<void>> JournalImpl::begin_file(OpenFile next, std::vector<FileListIt
                         " instead of " + to_string(slot->entries.next())};
             }
             slot->entries.push_back(locations[i]);
+            active_.use.add(record.log, record.index);
         }
     }
     co_return ok();
@@ -183,29 +195,37 @@ Task<void> JournalImpl::tidy_up(Recovered& recovered) {
         (void)co_await runtime_.disk.remove(options_.directory + "/" + name);
     }
     for (const std::size_t place : recovered.oversized) {
-        const FileListItem item = recovered.files[place];
+        const FileListItem item = recovered.files[place].item;
         const std::string path = options_.directory + "/" + file_name(item.file_seq);
         auto file = co_await runtime_.disk.open(
             path, OpenOptions{.mode = OpenMode::kReadWrite, .direct = true});
         if (!file) continue;
         const Result<std::uint64_t> before = co_await (*file)->size();
         const Result<void> cut = co_await (*file)->truncate(item.end);
-        if (before && cut) total_bytes_ -= *before - item.end;
+        if (!before || !cut) continue;
+        total_bytes_ -= *before - item.end;
+        for (SealedFile& file : sealed_) {
+            if (file.item.file_seq == item.file_seq) file.disk_bytes = item.end;
+        }
     }
 }
 
 Task<Result<void>> JournalImpl::rotate() {
-    if (preparing_) {
+    while (ready_.empty() && preparing_) {
         pace_.hurry = true;
         pace_.changed.notify_all();
-        while (preparing_) co_await prepared_changed_.wait();
+        co_await prepared_changed_.wait();
     }
-    if (!prepared_) {
+    if (ready_.empty()) {
         pace_.hurry = true;
-        MR_CO_TRY_VOID(co_await prepare_file());
+        preparing_ = true;
+        const Result<void> made = co_await prepare_file();
+        preparing_ = false;
+        prepared_changed_.notify_all();
+        if (!made) co_return made;
     }
-    OpenFile next = std::move(*prepared_);
-    prepared_.reset();
+    OpenFile next = std::move(ready_.front());
+    ready_.pop_front();
     prepare_failed_ = false;
 
     const std::shared_ptr<File> old_file = active_.file;
@@ -218,22 +238,23 @@ Task<Result<void>> JournalImpl::rotate() {
     const std::uint64_t old_end = active_.end;
     const std::uint64_t old_salt = active_.header.salt;
     BatchHeader mark = next_batch_header();
-    std::vector<FileListItem> older = files_with_active();
+    std::vector<SealedFile> older = files_with_active();
     // begin_file() counts the new file in.
     total_bytes_ -= next.header.file_bytes;
     MR_CO_TRY_VOID(co_await begin_file(std::move(next), std::move(older), {}));
 
     // Now that the new file holds something durable, its absence can be told from never having
-    // been.
+    // been. Waited for, because the old file may soon have another life.
     builder_.start(0, 0);
     mark.synced_through = mark.batch_seq - 1;
     mark.flags = BatchHeader::kContinued;
     const ByteView bytes = builder_.finish(mark, old_salt);
-    (void)co_await old_file->write_at(old_end, bytes);
+    (void)co_await old_file->write_and_sync(old_end, bytes);
     co_return ok();
 }
 
-// Leaves the file in prepared_. kNoSpace when there is no room for it.
+// Leaves the file in ready_. kNoSpace when there is no room for it. REQUIRES: preparing_, so that numbers and turns
+// agree.
 Task<Result<void>> JournalImpl::prepare_file() {
     const std::uint64_t file_bytes = options_.file_bytes;
     if (options_.total_bytes_max != 0 && total_bytes_ + file_bytes > options_.total_bytes_max) {
@@ -254,12 +275,12 @@ Task<Result<void>> JournalImpl::prepare_file() {
               co_await make_journal_file(runtime_, options_.directory, next.header, pace_,
                                          !options_.mutations.skip_directory_sync));
     total_bytes_ += file_bytes;
-    prepared_ = std::move(next);
+    ready_.push_back(std::move(next));
     co_return ok();
 }
 
 void JournalImpl::prepare_in_background() {
-    if (prepared_ || preparing_ || prepare_failed_ || closing_ || failure_) return;
+    if (!ready_.empty() || preparing_ || prepare_failed_ || closing_ || failure_) return;
     if (active_.end < active_.header.file_bytes / kPrepareAtFraction) return;
     preparing_ = true;
     pace_.hurry = false;

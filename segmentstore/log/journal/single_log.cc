@@ -27,6 +27,22 @@ Task<Result<Index>> SingleLog::append(std::vector<Bytes> body) {
     co_return appended;
 }
 
+Task<Result<void>> SingleLog::truncate(Index first_needed, Bytes anchor) {
+    MR_CO_TRY(const Gate::Pass pass, gate_.enter());
+    MR_CO_TRY(const PendingPtr pending, journal_.truncate(slot_, first_needed, std::move(anchor)));
+    const Result<Index> durable = co_await pending->done.wait();
+    if (!durable) co_return durable.error();
+    co_return ok();
+}
+
+const Bytes& SingleLog::anchor() const { return slot_.anchor; }
+
+// One process holds the directory's lock, and one owner a log: nobody else can have taken it over.
+Task<Result<void>> SingleLog::confirm_ownership() {
+    MR_CO_TRY(const Gate::Pass pass, gate_.enter());
+    co_return ok();
+}
+
 Task<Result<Bytes>> SingleLog::read(Index index, std::size_t offset, std::size_t length) {
     MR_CO_TRY(const Gate::Pass pass, gate_.enter());
     co_return co_await journal_.read(slot_, index, offset, length);

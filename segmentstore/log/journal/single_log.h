@@ -22,6 +22,9 @@ public:
     OwnerEpoch epoch() const override { return epoch_; }
     Task<Result<Index>> append(std::vector<Bytes> body) override;
     Task<Result<Bytes>> read(Index index, std::size_t offset, std::size_t length) override;
+    Task<Result<void>> truncate(Index first_needed, Bytes anchor) override;
+    const Bytes& anchor() const override;
+    Task<Result<void>> confirm_ownership() override;
     Task<void> close() override { return gate_.close(); }
 
 private:

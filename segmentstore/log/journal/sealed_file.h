@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A file that is written no more, and what it is kept for: the last entry that it holds of each log. It is dead when
+// all of them lie below what their logs still need; nothing else in a file outlives the next file's first batch.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <map>
+
+#include "segmentstore/log/journal/format.h"
+
+namespace millrace::log {
+
+class FileUse {
+public:
+    void add(std::uint32_t log, std::uint64_t index) {
+        std::uint64_t& last = last_[log];
+        last = std::max(last, index);
+    }
+    // `first_needed(log)` is the log's first needed index.
+    template <class F>
+    bool dead(F&& first_needed) const {
+        return std::all_of(last_.begin(), last_.end(),
+                           [&](const auto& one) { return one.second < first_needed(one.first); });
+    }
+
+private:
+    std::map<std::uint32_t, std::uint64_t> last_;
+};
+
+struct SealedFile {
+    FileListItem item;
+    std::uint64_t disk_bytes = 0;
+    FileUse use;
+};
+
+}  // namespace millrace::log
