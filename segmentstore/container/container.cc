@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/runtime/assert_on.h"
+
 namespace millrace::container {
 
 namespace {
@@ -31,6 +33,7 @@ Container::Container(Executor executor, Clock& clock, log::DurableLog& log, Admi
 Container::~Container() { MR_CHECK(gate_.inside() == 0); }
 
 Task<void> Container::close() {
+    MR_ASSERT_ON(executor_);
     stopped_ = true;
     if (writer_) co_await writer_->close();
     closing_ = true;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "common/runtime/assert_on.h"
 #include "common/telemetry/log.h"
 #include "segmentstore/log/journal/journal_impl.h"
 #include "segmentstore/log/journal/single_log.h"
@@ -87,6 +88,7 @@ Task<Result<void>> JournalImpl::recover_and_start() {
 }
 
 Task<Result<std::unique_ptr<DurableLog>>> JournalImpl::take_over(ContainerId log) {
+    MR_ASSERT_ON(runtime_.executor);
     MR_CO_TRY(const Gate::Pass pass, gate_.enter());
     std::unique_ptr<LogSlot>& place = slots_[log];
     if (!place) {
@@ -111,6 +113,7 @@ Task<Result<std::unique_ptr<DurableLog>>> JournalImpl::take_over(ContainerId log
 }
 
 Task<void> JournalImpl::close() {
+    MR_ASSERT_ON(runtime_.executor);
     gate_.shut();
     closing_ = true;
     pace_.cancelled = true;
