@@ -43,6 +43,13 @@ TEST(Operation, BytesAreThoseOfTheFormat) {
               "02" "3f000000" "9b2581a2" "0100000000000000" "0100000000000000" "0200000000000000"
               "00000000000000000000000000000007" "0300000000000000" "04000000" "6869");
     EXPECT_EQ(whole_operation(append).size(), kAppendHeadBytes);
+    const Operation truncate{1, TruncateSegment{SegmentKey{1}, 100}};
+    EXPECT_EQ(to_hex(whole_operation(truncate).view()).substr(0, 10), "0521000000");
+    EXPECT_EQ(to_hex(whole_operation(truncate).view()).substr(18), "0100000000000000" "0100000000000000" "6400000000000000");
+    const Operation set{1, SetAttribute{SegmentKey{1}, test_writer(7), -2}};
+    EXPECT_EQ(to_hex(whole_operation(set).view()).substr(0, 10), "0631000000");
+    EXPECT_EQ(to_hex(whole_operation(set).view()).substr(18),
+              "0100000000000000" "0100000000000000" "00000000000000000000000000000007" "feffffffffffffff");
 }
 
 TEST(Operation, RoundTripsAndDetectsEveryFlippedBit) {
@@ -51,6 +58,8 @@ TEST(Operation, RoundTripsAndDetectsEveryFlippedBit) {
         {2, Append{SegmentKey{9}, 100, test_writer(1), 17, 2}},
         {3, SealSegment{SegmentKey{9}, 102}},
         {4, DeleteSegment{SegmentKey{9}}},
+        {5, TruncateSegment{SegmentKey{9}, 50}},
+        {6, SetAttribute{SegmentKey{9}, test_writer(3), INT64_MIN}},
     };
     for (const Operation& operation : operations) {
         const bool is_append = std::holds_alternative<Append>(operation.what);

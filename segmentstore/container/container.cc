@@ -113,14 +113,15 @@ InfoOutcome Container::info(std::string_view name) const {
             outcome.status = Status::kNoSuchSegment;
             return outcome;
         }
-        return {Status::kOk, Lsn{}, segment->committed.sealed, segment->committed.length, 0,
-                segment->committed.last_modified_ms, segment->policy};
+        return {Status::kOk, Lsn{}, segment->committed.sealed, segment->committed.length,
+                segment->committed.start_offset, segment->committed.last_modified_ms, segment->policy};
     }
     outcome.status = segment && !segment->admitted.deleted ? Status::kOk : Status::kNoSuchSegment;
     if (segment) outcome.depends_on = depends(segment->admitted.newest);
     if (outcome.status == Status::kOk) {
         outcome.sealed = segment->admitted.sealed;
         outcome.length = segment->admitted.length;
+        outcome.start_offset = segment->admitted.start_offset;
         outcome.last_modified_ms = segment->admitted.last_modified_ms;
         outcome.policy = segment->policy;
     }
@@ -136,10 +137,10 @@ SetupOutcome Container::setup_append(std::string_view name, WriterId writer) {
         outcome.status = Status::kNoSuchSegment;
         return outcome;
     }
-    WriterRecord& record = segment->writers[writer];
+    Attribute& record = segment->attributes[writer];
     record.owner = ++last_owner_;
     outcome.status = Status::kOk;
-    outcome.last_event_number = record.last_event_number;
+    outcome.last_event_number = record.value;
     outcome.handle.segment_ = segment;
     outcome.handle.writer_ = writer;
     outcome.handle.owner_ = record.owner;
@@ -148,23 +149,26 @@ SetupOutcome Container::setup_append(std::string_view name, WriterId writer) {
 
 bool Container::owns(const WriterHandle& handle) const {
     if (!handle) return false;
-    const auto record = handle.segment_->writers.find(handle.writer_);
-    return record != handle.segment_->writers.end() && record->second.owner == handle.owner_;
+    const auto record = handle.segment_->attributes.find(handle.writer_);
+    return record != handle.segment_->attributes.end() && record->second.owner == handle.owner_;
 }
 
 AppendOutcome Container::append(const WriterHandle& handle, std::int64_t event_number, std::int32_t event_count,
-                                std::span<const Bytes> pieces) {
+                                std::span<const Bytes> pieces, std::optional<std::int64_t> expected_offset) {
     if (stopped_ || !handle) return {};
     const std::shared_ptr<Segment>& segment = handle.segment_;
-    const auto record = segment->writers.find(handle.writer_);
-    if (record == segment->writers.end() || record->second.owner != handle.owner_) {
+    const auto record = segment->attributes.find(handle.writer_);
+    if (record == segment->attributes.end() || record->second.owner != handle.owner_) {
         return {Status::kInvalidEventNumber, Lsn{}, 0};  // taken over; nothing in the log says so
     }
     const Lsn newest = depends(segment->admitted.newest);
     if (segment->admitted.deleted) return {Status::kNoSuchSegment, newest, 0};
     if (segment->admitted.sealed) return {Status::kSealed, newest, 0};
     // Numbers say what is new: an equal one would store an event twice.
-    if (event_number <= record->second.last_event_number) return {Status::kInvalidEventNumber, newest, 0};
+    if (event_number <= record->second.value) return {Status::kInvalidEventNumber, newest, 0};
+    if (expected_offset && *expected_offset != segment->admitted.length) {
+        return {Status::kConditionFailed, newest, segment->admitted.length};
+    }
     std::size_t data_bytes = 0;
     for (const Bytes& piece : pieces) data_bytes += piece.size();
     if (data_bytes > kMaxOperationBytes - kAppendHeadBytes) return {Status::kInvalidArgument, Lsn{}, 0};
@@ -172,19 +176,59 @@ AppendOutcome Container::append(const WriterHandle& handle, std::int64_t event_n
 
     const std::int64_t offset = segment->admitted.length;
     segment->admitted.length += static_cast<std::int64_t>(data_bytes);
-    record->second.last_event_number = event_number;
+    record->second.value = event_number;
     const Lsn lsn = admit(OperationType::kAppend, segment,
                           Operation{wall_ms(), Append{segment->key, offset, handle.writer_, event_number, event_count}},
                           pieces, event_count);
     return {Status::kOk, depends(lsn), segment->admitted.length};
 }
 
+TruncateOutcome Container::truncate(std::string_view name, std::int64_t offset) {
+    if (stopped_) return {};
+    const auto segment = find(name);
+    if (!segment) return {Status::kNoSuchSegment, Lsn{}, 0};
+    const Lsn newest = depends(segment->admitted.newest);
+    if (segment->admitted.deleted) return {Status::kNoSuchSegment, newest, 0};
+    const std::int64_t start = segment->admitted.start_offset;
+    if (offset < start || offset > segment->admitted.length) return {Status::kTruncated, newest, start};
+    if (offset == start) return {Status::kOk, newest, start};
+    if (const auto refused = refusal()) return {*refused, Lsn{}, start};
+    segment->admitted.start_offset = offset;
+    const Lsn lsn = admit(OperationType::kTruncateSegment, segment,
+                          Operation{wall_ms(), TruncateSegment{segment->key, offset}}, {}, 0);
+    return {Status::kOk, depends(lsn), offset};
+}
+
+AttributeOutcome Container::attribute(std::string_view name, AttributeId id) const {
+    if (stopped_) return {};
+    const auto segment = find(name);
+    if (!segment) return {Status::kNoSuchSegment, Lsn{}};
+    const Lsn newest = depends(segment->admitted.newest);
+    if (segment->admitted.deleted) return {Status::kNoSuchSegment, newest};
+    const auto found = segment->attributes.find(id);
+    return {Status::kOk, newest, found == segment->attributes.end() ? kNoAttributeValue : found->second.value};
+}
+
+AttributeOutcome Container::set_attribute(std::string_view name, AttributeId id, std::int64_t value,
+                                          std::int64_t expected) {
+    const AttributeOutcome present = attribute(name, id);
+    if (present.status != Status::kOk) return present;
+    const auto segment = find(name);
+    if (segment->admitted.sealed) return {Status::kSealed, present.depends_on, present.value};
+    if (present.value != expected) return {Status::kConditionFailed, present.depends_on, present.value};
+    if (const auto refused = refusal()) return {*refused, Lsn{}, present.value};
+    segment->attributes[id].value = value;
+    const Lsn lsn = admit(OperationType::kSetAttribute, segment,
+                          Operation{wall_ms(), SetAttribute{segment->key, id, value}}, {}, 0);
+    return {Status::kOk, depends(lsn), value};
+}
+
 void Container::release(WriterHandle& handle) {
     if (!handle) return;
-    const auto record = handle.segment_->writers.find(handle.writer_);
-    if (record != handle.segment_->writers.end() && record->second.owner == handle.owner_) {
+    const auto record = handle.segment_->attributes.find(handle.writer_);
+    if (record != handle.segment_->attributes.end() && record->second.owner == handle.owner_) {
         record->second.owner = 0;
-        if (record->second.last_event_number == kNoEventNumber) handle.segment_->writers.erase(record);
+        if (record->second.value == kNoEventNumber) handle.segment_->attributes.erase(record);
     }
     handle = {};
 }
@@ -216,6 +260,8 @@ Lsn Container::admit(OperationType type, const std::shared_ptr<Segment>& segment
             if (!piece.empty()) pending.data.push_back(piece);
         }
         append_extents(std::get<Append>(operation.what), parts, pending.extents);
+    } else if (const auto* truncate = std::get_if<TruncateSegment>(&operation.what)) {
+        pending.start_offset = truncate->start_offset;
     }
     credits_.take(pending.bytes);
     return admitted_;
@@ -267,6 +313,13 @@ void Container::apply(PendingOperation& operation) {
         }
         case OperationType::kSealSegment:
             segment.committed.sealed = true;
+            break;
+        case OperationType::kTruncateSegment:
+            segment.committed.start_offset = operation.start_offset;
+            segment.extents.drop_before(operation.start_offset);
+            segment.cache.drop_before(operation.start_offset);
+            break;
+        case OperationType::kSetAttribute:
             break;
         case OperationType::kDeleteSegment: {
             segment.committed.deleted = true;

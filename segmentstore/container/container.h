@@ -42,6 +42,8 @@ enum class Status : std::uint8_t {
     kSealed,
     kInvalidEventNumber,  // the writer's number was overtaken, or another connection set up this writer
     kInvalidArgument,     // a name or size that can never be right
+    kConditionFailed,     // the segment's length or the attribute's value is not the expected one
+    kTruncated,           // the offset lies outside of what the segment has
     kFull,                // the disk is full; nothing new is admitted
     kStopped,             // the log failed or the container closes
 };
@@ -75,7 +77,19 @@ struct SetupOutcome {
 struct AppendOutcome {
     Status status = Status::kStopped;
     Lsn depends_on;
-    std::int64_t length_after = 0;  // of the segment
+    std::int64_t length_after = 0;  // of the segment; as it is, when the condition failed
+};
+
+struct TruncateOutcome {
+    Status status = Status::kStopped;
+    Lsn depends_on;
+    std::int64_t start_offset = 0;  // of the segment, afterwards
+};
+
+struct AttributeOutcome {
+    Status status = Status::kStopped;
+    Lsn depends_on;
+    std::int64_t value = kNoAttributeValue;  // afterwards
 };
 
 struct InfoOutcome {
@@ -106,6 +120,7 @@ private:
 enum class ReadStatus : std::uint8_t {
     kData,            // `data` is empty only with end_of_segment
     kNoSuchSegment,
+    kTruncated,       // the offset lies before `start_offset`
     kSealedWhileWaiting,
     kIllegalOffset,   // negative, or beyond the end of a sealed segment
     kNotYet,          // no byte at this offset yet: wait_readable()
@@ -120,6 +135,7 @@ struct ReadOutcome {
     Bytes data;
     bool at_tail = false;
     bool end_of_segment = false;
+    std::int64_t start_offset = 0;  // of the segment; with kTruncated only
     std::optional<Error> error;
 };
 
@@ -194,9 +210,17 @@ public:
     // Whether this handle is still the newest of its writer.
     bool owns(const WriterHandle& handle) const;
     // Appends all pieces as one: wholly or not at all, contiguous. `event_number` is that of the last
-    // of `event_count` events and must be above every number admitted for this writer before.
+    // of `event_count` events and must be above every number admitted for this writer before. With an
+    // `expected_offset` only if the segment has exactly that length: otherwise kConditionFailed, and the number
+    // is not used up.
     AppendOutcome append(const WriterHandle& handle, std::int64_t event_number, std::int32_t event_count,
-                         std::span<const Bytes> pieces);
+                         std::span<const Bytes> pieces, std::optional<std::int64_t> expected_offset = {});
+    // Forgets the bytes before `offset`, which is one of [start offset, length]; sealed segments too.
+    TruncateOutcome truncate(std::string_view name, std::int64_t offset);
+    // kNoAttributeValue for one that was never set.
+    AttributeOutcome attribute(std::string_view name, AttributeId id) const;
+    // Sets the attribute if its value is `expected`; kConditionFailed otherwise.
+    AttributeOutcome set_attribute(std::string_view name, AttributeId id, std::int64_t value, std::int64_t expected);
     // The connection of this handle is gone.
     void release(WriterHandle& handle);
 
@@ -239,6 +263,7 @@ private:
         std::size_t bytes = 0;    // of the whole operation, as taken from the credits
         std::vector<Bytes> data;  // of an append
         std::vector<Extent> extents;
+        std::int64_t start_offset = 0;  // of a truncation
         MonotonicTime admitted_at;
         std::int64_t wall_ms = 0;
     };

@@ -34,6 +34,12 @@ ReadOutcome read_status(ReadStatus status) {
     return outcome;
 }
 
+ReadOutcome read_truncated(const Segment::Committed& committed) {
+    ReadOutcome outcome = read_status(ReadStatus::kTruncated);
+    outcome.start_offset = committed.start_offset;
+    return outcome;
+}
+
 ReadOutcome read_data(const Segment::Committed& committed, std::int64_t offset, Bytes data) {
     ReadOutcome outcome;
     outcome.status = ReadStatus::kData;
@@ -60,6 +66,7 @@ ReadOutcome Container::read_now(ReadCursor& cursor, std::size_t length) {
     const Segment& segment = *cursor.segment_;
     const Segment::Committed& committed = segment.committed;
     if (committed.deleted) return read_status(ReadStatus::kNoSuchSegment);
+    if (cursor.offset_ < committed.start_offset) return read_truncated(committed);
     if (cursor.offset_ < committed.length) {
         Bytes data = segment.cache.find(cursor.offset_, length);
         if (data.empty()) return read_status(ReadStatus::kNotCached);
@@ -79,7 +86,7 @@ Task<void> Container::wait_readable(ReadCursor& cursor, ReadWait& wait) {
     const auto nothing_yet = [&] {
         const Segment::Committed& committed = cursor.segment_->committed;
         return !closing_ && !wait.cancelled() && !committed.deleted && !committed.sealed &&
-               cursor.offset_ >= committed.length;
+               cursor.offset_ >= committed.length;  // and so not before the start
     };
     while (nothing_yet()) {
         cursor.waited_ = true;
@@ -110,6 +117,7 @@ Task<ReadOutcome> Container::read_back(ReadCursor& cursor, std::size_t length) {
         // The world may have changed while an entry was read.
         if (closing_) co_return read_status(ReadStatus::kStopped);
         if (segment->committed.deleted) co_return read_status(ReadStatus::kNoSuchSegment);
+        if (cursor.offset_ < segment->committed.start_offset) co_return read_truncated(segment->committed);
         const std::int64_t at = cursor.offset_ + static_cast<std::int64_t>(out.size());
         const auto left = static_cast<std::size_t>(segment->committed.length - at);
         if (left == 0) break;
@@ -145,6 +153,7 @@ Task<ReadOutcome> Container::read_back(ReadCursor& cursor, std::size_t length) {
     }
     if (closing_) co_return read_status(ReadStatus::kStopped);
     if (segment->committed.deleted) co_return read_status(ReadStatus::kNoSuchSegment);
+    if (cursor.offset_ < segment->committed.start_offset) co_return read_truncated(segment->committed);
     co_return read_data(segment->committed, cursor.offset_, Bytes{std::move(out)});
 }
 

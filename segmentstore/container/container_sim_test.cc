@@ -42,7 +42,7 @@ TEST(ContainerWorkloadTest, GivesTheSameEventsForTheSameSeed) {
 
 TEST(ContainerWorkloadTest, ReachesWhatItIsMeantToReach) {
     std::uint64_t operations = 0, survived = 0, lost = 0, full = 0, cold = 0;
-    for (std::uint64_t seed = 200; seed < 212; ++seed) {
+    for (std::uint64_t seed = 200; seed < 240; ++seed) {
         ContainerWorkload workload{seed, false};
         EXPECT_EQ(workload.run(), "");
         operations += workload.operations();

@@ -101,6 +101,82 @@ TEST_F(ContainerTest, ExactlyOnceThroughReconnects) {
     EXPECT_EQ(read_all(), "fivenineten");
 }
 
+TEST_F(ContainerTest, AConditionalAppendNeedsTheLengthAndThenOnlyUsesItsNumber) {
+    create();
+    auto writer = container->setup_append(kName, writer_id(1)).handle;
+    const std::vector<Bytes> data{Bytes::copy_of("data")};
+    EXPECT_EQ(container->append(writer, 1, 1, data, 0).length_after, 4);
+    const AppendOutcome late = container->append(writer, 2, 1, data, 0);
+    EXPECT_EQ(late.status, Status::kConditionFailed);
+    EXPECT_EQ(late.length_after, 4);
+    EXPECT_EQ(late.depends_on, container->admitted());  // a refusal may not run ahead of the log either
+    // The number was not used up, and comes before the condition.
+    EXPECT_EQ(container->append(writer, 1, 1, data, 0).status, Status::kInvalidEventNumber);
+    EXPECT_EQ(container->append(writer, 2, 1, data, 4).status, Status::kOk);
+    ASSERT_TRUE(commits(container->admitted()));
+    ASSERT_TRUE(crash().ok());
+    EXPECT_EQ(container->setup_append(kName, writer_id(1)).last_event_number, 2);
+    EXPECT_EQ(read_all(), "datadata");
+}
+
+TEST_F(ContainerTest, ATruncationHidesWhatIsBeforeItForEver) {
+    create();
+    auto writer = container->setup_append(kName, writer_id(1)).handle;
+    for (int i = 1; i <= 10; ++i) EXPECT_EQ(append(writer, i, "0123456789").status, Status::kOk);
+    EXPECT_EQ(container->truncate("no/such/0.#epoch.0", 0).status, Status::kNoSuchSegment);
+    EXPECT_EQ(container->truncate(kName, 101).status, Status::kTruncated);
+    EXPECT_EQ(container->truncate(kName, -1).status, Status::kTruncated);
+    const TruncateOutcome truncated = container->truncate(kName, 35);
+    EXPECT_EQ(truncated.status, Status::kOk);
+    EXPECT_EQ(container->info(kName).start_offset, 35);
+    ASSERT_TRUE(commits(truncated.depends_on));
+    // Again is fine and costs nothing; back is not.
+    const Lsn before = container->admitted();
+    EXPECT_EQ(container->truncate(kName, 35).status, Status::kOk);
+    EXPECT_EQ(container->admitted(), before);
+    const TruncateOutcome back = container->truncate(kName, 34);
+    EXPECT_EQ(back.status, Status::kTruncated);
+    EXPECT_EQ(back.start_offset, 35);
+
+    const ReadOutcome gone = read(34);
+    EXPECT_EQ(gone.status, ReadStatus::kTruncated);
+    EXPECT_EQ(gone.start_offset, 35);
+    EXPECT_EQ(read_all(35).size(), 65u);
+    const Outcome sealed = container->seal(kName);
+    EXPECT_EQ(container->truncate(kName, 100).status, Status::kOk);  // sealed, and all of it
+    ASSERT_TRUE(commits(container->admitted()));
+    EXPECT_EQ(sealed.status, Status::kOk);
+
+    ASSERT_TRUE(crash().ok());
+    EXPECT_EQ(container->info(kName).start_offset, 100);
+    EXPECT_EQ(container->info(kName).length, 100);
+    EXPECT_EQ(read(99).status, ReadStatus::kTruncated);
+    EXPECT_TRUE(read(100).end_of_segment);
+}
+
+TEST_F(ContainerTest, AttributesAreComparedSetAndKept) {
+    create();
+    const AttributeId mark = writer_id(200);
+    EXPECT_EQ(container->attribute(kName, mark).value, kNoAttributeValue);
+    EXPECT_EQ(container->attribute("no/such/0.#epoch.0", mark).status, Status::kNoSuchSegment);
+    EXPECT_EQ(container->set_attribute(kName, mark, 7, 6).status, Status::kConditionFailed);
+    EXPECT_EQ(container->set_attribute(kName, mark, 7, kNoAttributeValue).status, Status::kOk);
+    EXPECT_EQ(container->set_attribute(kName, mark, 9, 7).value, 9);
+    const AttributeOutcome late = container->set_attribute(kName, mark, 10, 7);
+    EXPECT_EQ(late.status, Status::kConditionFailed);
+    EXPECT_EQ(late.value, 9);
+    // A writer's last event number is an attribute as well.
+    auto writer = container->setup_append(kName, writer_id(1)).handle;
+    EXPECT_EQ(append(writer, 41, "x").status, Status::kOk);
+    EXPECT_EQ(container->attribute(kName, writer_id(1)).value, 41);
+    const Outcome sealed = container->seal(kName);
+    EXPECT_EQ(container->set_attribute(kName, mark, 10, 9).status, Status::kSealed);
+    ASSERT_TRUE(commits(sealed.depends_on));
+    ASSERT_TRUE(crash().ok());
+    EXPECT_EQ(container->attribute(kName, mark).value, 9);
+    EXPECT_EQ(container->attribute(kName, writer_id(1)).value, 41);
+}
+
 TEST_F(ContainerTest, AWriterThatNeverWroteLeavesNothingBehind) {
     create();
     auto old_handle = container->setup_append(kName, writer_id(1)).handle;

@@ -17,6 +17,13 @@ WriterId workload_writer(std::size_t n) {
     return id;
 }
 
+AttributeId workload_attribute(std::size_t n) {
+    AttributeId id;
+    id.bytes[0] = std::byte{0xCD};
+    id.bytes[15] = static_cast<std::byte>(n);
+    return id;
+}
+
 std::string status_text(Status status) { return "status " + std::to_string(static_cast<int>(status)); }
 
 }  // namespace
@@ -43,6 +50,12 @@ void ContainerWorkload::Model::apply(ModelOperation operation) {
         case OperationType::kDeleteSegment:
             segments.erase(operation.name);
             deleted_at[operation.name] = lsn;
+            break;
+        case OperationType::kTruncateSegment:
+            segments.at(operation.name).start = operation.event_number;
+            break;
+        case OperationType::kSetAttribute:
+            segments.at(operation.name).attributes[operation.writer] = operation.event_number;
             break;
     }
     const auto segment = segments.find(operation.name);
@@ -249,11 +262,17 @@ Task<void> ContainerWorkload::check_segment(LifePtr life, std::size_t name) {
     if (found == model.segments.end()) co_return;
     const ModelSegment& expected = found->second;
     if (info.policy.target_rate != expected.incarnation || info.sealed != expected.sealed ||
-        info.length != static_cast<std::int64_t>(expected.bytes.size())) {
-        violation(name_of(name) + ": incarnation, seal or length differ");
+        info.length != static_cast<std::int64_t>(expected.bytes.size()) || info.start_offset != expected.start) {
+        violation(name_of(name) + ": incarnation, seal, start or length differ");
         co_return;
     }
-    std::string bytes;
+    for (const auto& [attribute, value] : expected.attributes) {
+        if (container.attribute(name_of(name), workload_attribute(attribute)).value != value) {
+            violation(name_of(name) + ": an attribute differs");
+        }
+    }
+    // What was truncated is not looked at.
+    std::string bytes = expected.bytes.substr(0, static_cast<std::size_t>(expected.start));
     while (bytes.size() < expected.bytes.size() && violation_.empty()) {
         ReadWait wait;
         const ReadOutcome read = co_await container.read(name_of(name), static_cast<std::int64_t>(bytes.size()),
@@ -321,6 +340,9 @@ void ContainerWorkload::step(const LifePtr& life) {
         case 9:
         case 10:
         case 11: return do_read(life, name);
+        case 12:
+            if (random.one_in(3)) return do_truncate(life, name);
+            return do_attribute(life, name);
         default: return do_append(life);
     }
 }
@@ -403,7 +425,7 @@ void ContainerWorkload::do_info(const LifePtr& life, std::size_t name) {
     if (info.status != (exists ? Status::kOk : Status::kNoSuchSegment)) {
         return violation("info: " + status_text(info.status));
     }
-    if (exists && (info.sealed != segment->second.sealed ||
+    if (exists && (info.sealed != segment->second.sealed || info.start_offset != segment->second.start ||
                    info.length != static_cast<std::int64_t>(segment->second.bytes.size()))) {
         return violation("info: seal or length differ");
     }
@@ -456,13 +478,18 @@ void ContainerWorkload::do_append(const LifePtr& life) {
     const std::size_t cut = data.empty() ? 0 : random.between(0, data.size());
     pieces.push_back(Bytes::copy_of(std::string_view{data}.substr(0, cut)));
     pieces.push_back(Bytes::copy_of(std::string_view{data}.substr(cut)));
-    const AppendOutcome outcome = life->containers[c]->append(session.handle, number, 1, pieces);
+    std::optional<std::int64_t> condition;
+    const std::int64_t length = same ? static_cast<std::int64_t>(segment->second.bytes.size()) : 0;
+    const bool wrong = random.one_in(3);
+    if (random.one_in(8)) condition = wrong ? length + 1 : length;
+    const AppendOutcome outcome = life->containers[c]->append(session.handle, number, 1, pieces, condition);
     if (outcome.status == Status::kStopped || outcome.status == Status::kFull) return;
     Status expected = Status::kOk;
     if (newest_of_incarnation != index) expected = Status::kInvalidEventNumber;
     else if (!same) expected = Status::kNoSuchSegment;
     else if (segment->second.sealed) expected = Status::kSealed;
     else if (repeat) expected = Status::kInvalidEventNumber;
+    else if (condition && wrong) expected = Status::kConditionFailed;
     if (outcome.status != expected) {
         return violation("append: " + status_text(outcome.status) + " instead of " + status_text(expected));
     }
@@ -479,9 +506,65 @@ void ContainerWorkload::do_append(const LifePtr& life) {
             violation("append: length after differs");
         }
         answer(life, c, outcome.depends_on, model.newest(session.name));
-    } else if (expected == Status::kSealed) {
+    } else if (expected == Status::kSealed || expected == Status::kConditionFailed) {
         answer(life, c, outcome.depends_on, model.newest(session.name));
     }
+}
+
+void ContainerWorkload::do_truncate(const LifePtr& life, std::size_t name) {
+    const std::uint32_t c = container_index(name);
+    Model& model = models_[c];
+    const auto segment = model.segments.find(name);
+    const bool exists = segment != model.segments.end();
+    const auto length = exists ? static_cast<std::int64_t>(segment->second.bytes.size()) : 0;
+    const std::int64_t offset = static_cast<std::int64_t>(world_.random().between(0, static_cast<std::uint64_t>(length) + 2));
+    const TruncateOutcome outcome = life->containers[c]->truncate(name_of(name), offset);
+    if (outcome.status == Status::kStopped || outcome.status == Status::kFull) return;
+    const std::int64_t start = exists ? segment->second.start : 0;
+    const Status expected = !exists                              ? Status::kNoSuchSegment
+                            : offset < start || offset > length ? Status::kTruncated
+                                                                 : Status::kOk;
+    if (outcome.status != expected) return violation("truncate: " + status_text(outcome.status));
+    if (expected == Status::kOk && offset > start) {
+        ++operations_;
+        ModelOperation operation;
+        operation.type = OperationType::kTruncateSegment;
+        operation.name = name;
+        operation.event_number = offset;
+        model.apply(std::move(operation));
+    }
+    answer(life, c, outcome.depends_on, model.newest(name));
+}
+
+void ContainerWorkload::do_attribute(const LifePtr& life, std::size_t name) {
+    const std::uint32_t c = container_index(name);
+    Model& model = models_[c];
+    const auto segment = model.segments.find(name);
+    const std::size_t attribute = world_.random().between(0, kAttributes);
+    const bool exists = segment != model.segments.end();
+    const auto known = exists ? segment->second.attributes.find(attribute) : decltype(segment->second.attributes.end()){};
+    const bool set = exists && known != segment->second.attributes.end();
+    const std::int64_t present = set ? known->second : kNoAttributeValue;
+    const bool wrong = world_.random().one_in(3);
+    const std::int64_t value = static_cast<std::int64_t>(world_.random().between(0, 1'000'000));
+    const AttributeOutcome outcome = life->containers[c]->set_attribute(name_of(name), workload_attribute(attribute), value,
+                                                                        wrong ? present + 1 : present);
+    if (outcome.status == Status::kStopped || outcome.status == Status::kFull) return;
+    const Status expected = !exists                  ? Status::kNoSuchSegment
+                            : segment->second.sealed ? Status::kSealed
+                            : wrong                  ? Status::kConditionFailed
+                                                     : Status::kOk;
+    if (outcome.status != expected) return violation("attribute: " + status_text(outcome.status));
+    if (expected == Status::kOk) {
+        ++operations_;
+        ModelOperation operation;
+        operation.type = OperationType::kSetAttribute;
+        operation.name = name;
+        operation.writer = attribute;
+        operation.event_number = value;
+        model.apply(std::move(operation));
+    }
+    answer(life, c, outcome.depends_on, model.newest(name));
 }
 
 void ContainerWorkload::do_read(const LifePtr& life, std::size_t name) {

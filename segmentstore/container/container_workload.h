@@ -38,6 +38,7 @@ private:
     static constexpr std::uint32_t kContainers = 2;
     static constexpr std::size_t kNames = 5;
     static constexpr std::size_t kWriters = 3;
+    static constexpr std::size_t kAttributes = 2;
 
     // What a segment is according to the operations so far.
     struct ModelSegment {
@@ -46,14 +47,16 @@ private:
         std::string bytes;
         std::vector<std::pair<std::int64_t, std::uint64_t>> appended;  // (end, LSN), for readers
         std::map<std::size_t, std::int64_t> writers;                   // last event numbers
+        std::int64_t start = 0;
+        std::map<std::size_t, std::int64_t> attributes;
         std::uint64_t newest = 0;                                      // LSN
     };
     struct ModelOperation {
         OperationType type{};
         std::size_t name = 0;
         std::int32_t incarnation = 0;
-        std::size_t writer = 0;
-        std::int64_t event_number = 0;
+        std::size_t writer = 0;  // or attribute
+        std::int64_t event_number = 0;  // or value, or start offset
         std::string data;
     };
     struct Model {
@@ -109,6 +112,8 @@ private:
     void do_info(const LifePtr& life, std::size_t name);
     void do_setup(const LifePtr& life, std::size_t name, std::size_t writer);
     void do_append(const LifePtr& life);
+    void do_truncate(const LifePtr& life, std::size_t name);
+    void do_attribute(const LifePtr& life, std::size_t name);
     void do_read(const LifePtr& life, std::size_t name);
     Task<void> read(LifePtr life, std::size_t name, std::int64_t offset, std::size_t length, ReadWait& wait);
     // The outcome may leave when `depends_on` is committed; then `fact` must survive.

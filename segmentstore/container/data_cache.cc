@@ -132,6 +132,16 @@ Bytes SegmentCache::find(std::int64_t offset, std::size_t length) const {
     return Bytes{block.memory, ByteView{block.memory.get() + inside, take}};
 }
 
+void SegmentCache::drop_before(std::int64_t offset) {
+    auto kept = blocks_.begin();
+    // The last block may still be filled.
+    while (kept != blocks_.end() && std::next(kept) != blocks_.end() &&
+           (*kept)->begin + static_cast<std::int64_t>((*kept)->used) <= offset) {
+        cache_.drop(*kept++);
+    }
+    blocks_.erase(blocks_.begin(), kept);
+}
+
 void SegmentCache::clear() {
     for (const auto& block : blocks_) cache_.drop(block);
     blocks_.clear();

@@ -100,6 +100,8 @@ public:
     void append(std::int64_t offset, const Bytes& bytes);
     // Up to `length` contiguous bytes from `offset`, not copied; empty when they are not here.
     Bytes find(std::int64_t offset, std::size_t length) const;
+    // Drops blocks that lie wholly before `offset`.
+    void drop_before(std::int64_t offset);
     void clear();
 
     static constexpr std::size_t kMinBlock = 4 * 1024;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <vector>
 
 #include "common/base/check.h"
@@ -41,14 +42,17 @@ public:
     void add(const Extent& extent);
     // The extent that holds the byte at `offset`, or nullptr. Valid until the next add().
     const Extent* find(std::int64_t offset) const;
-    std::int64_t end() const { return chunks_.empty() ? 0 : chunks_.back().back().end(); }
+    std::int64_t end() const { return end_; }
     std::size_t size() const;
+    // Forgets what lies wholly before `offset`, or at least most of it.
+    void drop_before(std::int64_t offset);
     void clear() { chunks_ = {}; }
 
 private:
     static constexpr std::size_t kChunkExtents = 1024;
 
-    std::vector<std::vector<Extent>> chunks_;  // none is empty; all but the last are full
+    std::deque<std::vector<Extent>> chunks_;  // none is empty; all but the last are full
+    std::int64_t end_ = 0;
 };
 
 }  // namespace millrace::container

@@ -43,8 +43,16 @@ void encode_operation(const Operation& operation, std::span<const Bytes> data, B
     } else if (const auto* seal = std::get_if<SealSegment>(&operation.what)) {
         out.u64(seal->segment.number());
         out.i64(seal->length);
+    } else if (const auto* remove = std::get_if<DeleteSegment>(&operation.what)) {
+        out.u64(remove->segment.number());
+    } else if (const auto* truncate = std::get_if<TruncateSegment>(&operation.what)) {
+        out.u64(truncate->segment.number());
+        out.i64(truncate->start_offset);
     } else {
-        out.u64(std::get<DeleteSegment>(operation.what).segment.number());
+        const auto& set = std::get<SetAttribute>(operation.what);
+        out.u64(set.segment.number());
+        out.bytes(set.attribute.bytes);
+        out.i64(set.value);
     }
     std::size_t total = head.size();
     for (const Bytes& piece : data) total += piece.size();
@@ -117,6 +125,22 @@ Result<DecodedOperation> decode_operation(ByteView bytes) {
         case OperationType::kDeleteSegment:
             decoded.operation.what = DeleteSegment{SegmentKey{in.u64()}};
             break;
+        case OperationType::kTruncateSegment: {
+            TruncateSegment truncate;
+            truncate.segment = SegmentKey{in.u64()};
+            truncate.start_offset = in.i64();
+            decoded.operation.what = truncate;
+            break;
+        }
+        case OperationType::kSetAttribute: {
+            SetAttribute set;
+            set.segment = SegmentKey{in.u64()};
+            const ByteView attribute = in.bytes(set.attribute.bytes.size());
+            if (!attribute.empty()) std::memcpy(set.attribute.bytes.data(), attribute.data(), attribute.size());
+            set.value = in.i64();
+            decoded.operation.what = set;
+            break;
+        }
         default:
             return Error{ErrorCode::kUnsupported, "operation type " + std::to_string(header.type) +
                                                       " is unknown; a newer version wrote this log"};

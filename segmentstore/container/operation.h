@@ -25,7 +25,19 @@ using Lsn = StrongId<std::uint64_t, struct LsnTag>;
 // meets the bytes of its predecessor.
 using SegmentKey = StrongId<std::uint64_t, struct SegmentKeyTag>;
 
-enum class OperationType : std::uint8_t { kCreateSegment = 1, kAppend = 2, kSealSegment = 3, kDeleteSegment = 4 };
+enum class OperationType : std::uint8_t {
+    kCreateSegment = 1,
+    kAppend = 2,
+    kSealSegment = 3,
+    kDeleteSegment = 4,
+    kTruncateSegment = 5,
+    kSetAttribute = 6,
+};
+
+// 128 bits chosen by a client. Writers' ids are attributes too: their value is the number of the last event.
+using AttributeId = WriterId;
+// The value of an attribute that was never set.
+inline constexpr std::int64_t kNoAttributeValue = kNoEventNumber;
 
 // What the creator said about scaling; kept and handed on, not acted upon here.
 struct ScalePolicy {
@@ -59,10 +71,22 @@ struct DeleteSegment {
     SegmentKey segment;
     bool operator==(const DeleteSegment&) const = default;
 };
+// Bytes before `start_offset` are gone.
+struct TruncateSegment {
+    SegmentKey segment;
+    std::int64_t start_offset = 0;
+    bool operator==(const TruncateSegment&) const = default;
+};
+struct SetAttribute {
+    SegmentKey segment;
+    AttributeId attribute;
+    std::int64_t value = 0;
+    bool operator==(const SetAttribute&) const = default;
+};
 
 struct Operation {
     std::int64_t wall_ms = 0;  // ms since 1970, never falling within a container
-    std::variant<CreateSegment, Append, SealSegment, DeleteSegment> what;
+    std::variant<CreateSegment, Append, SealSegment, DeleteSegment, TruncateSegment, SetAttribute> what;
     bool operator==(const Operation&) const = default;
 };
 

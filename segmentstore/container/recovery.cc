@@ -105,13 +105,13 @@ Result<void> Container::apply_replayed(Replay& replay, ReplayedOperation& replay
             return replay_mismatch(*segment, "an append at offset " + std::to_string(append->offset) + ", its length is " +
                                                  std::to_string(segment->committed.length));
         }
-        WriterRecord& record = segment->writers[append->writer];
-        if (append->event_number <= record.last_event_number) {
+        Attribute& record = segment->attributes[append->writer];
+        if (append->event_number <= record.value) {
             return replay_mismatch(*segment, "event " + std::to_string(append->event_number) + " of writer " +
                                                  append->writer.to_string() + " after event " +
-                                                 std::to_string(record.last_event_number));
+                                                 std::to_string(record.value));
         }
-        record.last_event_number = append->event_number;
+        record.value = append->event_number;
         std::vector<Extent> extents;
         append_extents(*append, replayed.parts, extents);
         for (const Extent& extent : extents) segment->extents.add(extent);
@@ -125,6 +125,20 @@ Result<void> Container::apply_replayed(Replay& replay, ReplayedOperation& replay
                                                  std::to_string(segment->committed.length));
         }
         segment->committed.sealed = true;
+    } else if (const auto* truncate = std::get_if<TruncateSegment>(&operation.what)) {
+        MR_TRY(segment, replay.find(truncate->segment));
+        if (truncate->start_offset <= segment->committed.start_offset ||
+            truncate->start_offset > segment->committed.length) {
+            return replay_mismatch(*segment, "truncated to offset " + std::to_string(truncate->start_offset) +
+                                                 ", it has " + std::to_string(segment->committed.start_offset) + " to " +
+                                                 std::to_string(segment->committed.length));
+        }
+        segment->committed.start_offset = truncate->start_offset;
+        segment->extents.drop_before(truncate->start_offset);
+    } else if (const auto* set = std::get_if<SetAttribute>(&operation.what)) {
+        MR_TRY(segment, replay.find(set->segment));
+        if (segment->committed.sealed) return replay_mismatch(*segment, "an attribute set after its seal");
+        segment->attributes[set->attribute].value = set->value;
     } else {
         MR_TRY(segment, replay.find(std::get<DeleteSegment>(operation.what).segment));
         segment->committed.deleted = true;
@@ -132,8 +146,8 @@ Result<void> Container::apply_replayed(Replay& replay, ReplayedOperation& replay
         names_.erase(segment->name);
         replay.by_key.erase(segment->key);
     }
-    segment->admitted = {segment->committed.length, segment->committed.sealed, segment->committed.deleted,
-                         operation.wall_ms, lsn};
+    segment->admitted = {segment->committed.length,  segment->committed.start_offset, segment->committed.sealed,
+                         segment->committed.deleted, operation.wall_ms,               lsn};
     segment->committed.last_modified_ms = operation.wall_ms;
     wall_ms_ = std::max(wall_ms_, operation.wall_ms);
     committed_ = lsn;

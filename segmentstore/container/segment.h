@@ -18,10 +18,10 @@
 
 namespace millrace::container {
 
-// A writer's place in a segment.
-struct WriterRecord {
-    std::int64_t last_event_number = kNoEventNumber;  // admitted
-    // Which set-up may append: the newest. 0: none of this process.
+// An attribute, which may be a writer's place in the segment.
+struct Attribute {
+    std::int64_t value = kNoAttributeValue;  // admitted; of a writer: its last event number
+    // Which set-up of the writer may append: the newest. 0: none of this process.
     std::uint64_t owner = 0;
 };
 
@@ -35,16 +35,18 @@ struct Segment {
 
     struct Admitted {
         std::int64_t length = 0;
+        std::int64_t start_offset = 0;
         bool sealed = false;
         bool deleted = false;
         std::int64_t last_modified_ms = 0;
         Lsn newest;  // the last operation on this segment
     } admitted;
-    std::unordered_map<WriterId, WriterRecord> writers;  // admitted
+    std::unordered_map<AttributeId, Attribute> attributes;  // admitted
 
     struct Committed {
         bool exists = false;  // its creation
         std::int64_t length = 0;
+        std::int64_t start_offset = 0;
         bool sealed = false;
         bool deleted = false;
         std::int64_t last_modified_ms = 0;

@@ -105,6 +105,15 @@ bool Session::send_read_reply(const wire::ReadSegment& request, container::ReadO
             send_message(reply);
             return true;
         }
+        case container::ReadStatus::kTruncated: {
+            wire::SegmentIsTruncated reply;
+            reply.request_id = request.request_id;
+            reply.segment = request.segment;
+            reply.start_offset = outcome.start_offset;
+            reply.offset = request.offset;
+            send_message(reply);
+            return true;
+        }
         case container::ReadStatus::kSealedWhileWaiting: {
             wire::SegmentIsSealed reply;
             reply.request_id = request.request_id;
