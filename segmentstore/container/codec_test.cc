@@ -60,6 +60,8 @@ TEST(Operation, RoundTripsAndDetectsEveryFlippedBit) {
         {4, DeleteSegment{SegmentKey{9}}},
         {5, TruncateSegment{SegmentKey{9}, 50}},
         {6, SetAttribute{SegmentKey{9}, test_writer(3), INT64_MIN}},
+        {7, ObjectPlanned{{OwnerEpoch{3}, 4}, true}},
+        {8, WindowTiered{{OwnerEpoch{3}, 5}, {log::Index{77}, Lsn{6}}, {{SegmentKey{9}, 0, 64, 10, 0xABCD}, {SegmentKey{9}, 10, 74, 1, 2}}}},
     };
     for (const Operation& operation : operations) {
         const bool is_append = std::holds_alternative<Append>(operation.what);
@@ -255,16 +257,16 @@ TEST(DataCache, KeepsTheNewestBytesWithinItsBudget) {
 TEST(DataCache, EntriesGoBeforeBlocksAndLeastRecentlyUsedFirst) {
     DataCache cache{1024 * 1024};
     const ContainerId log{3};
-    for (std::uint64_t i = 1; i <= 4; ++i) cache.keep_entry(log, log::Index{i}, pattern(60 * 1024, i));
-    EXPECT_FALSE(cache.find_entry(log, log::Index{1}).empty());
-    cache.keep_entry(log, log::Index{5}, pattern(60 * 1024, 5));  // a quarter of the budget holds four
-    EXPECT_TRUE(cache.find_entry(log, log::Index{2}).empty());
-    EXPECT_EQ(cache.find_entry(log, log::Index{1}), pattern(60 * 1024, 1));
-    EXPECT_TRUE(cache.find_entry(ContainerId{4}, log::Index{1}).empty());
+    for (std::uint64_t i = 1; i <= 4; ++i) cache.keep_read({log, OwnerEpoch{}, i, 0}, pattern(60 * 1024, i));
+    EXPECT_FALSE(cache.find_read({log, OwnerEpoch{}, 1, 0}).empty());
+    cache.keep_read({log, OwnerEpoch{}, 5, 0}, pattern(60 * 1024, 5));  // a quarter of the budget holds four
+    EXPECT_TRUE(cache.find_read({log, OwnerEpoch{}, 2, 0}).empty());
+    EXPECT_EQ(cache.find_read({log, OwnerEpoch{}, 1, 0}), pattern(60 * 1024, 1));
+    EXPECT_TRUE(cache.find_read({ContainerId{4}, OwnerEpoch{}, 1, 0}).empty());
     SegmentCache segment{cache};
     for (std::int64_t i = 0; i < 4; ++i) segment.append(i * 250'000, pattern(250'000, 1));
     EXPECT_LE(cache.bytes(), cache.budget());
-    EXPECT_TRUE(cache.find_entry(log, log::Index{1}).empty());
+    EXPECT_TRUE(cache.find_read({log, OwnerEpoch{}, 1, 0}).empty());
 }
 
 }  // namespace

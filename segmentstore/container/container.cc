@@ -39,7 +39,9 @@ Task<void> Container::close() {
     closing_ = true;
     for (const auto& [name, segment] : names_) segment->wake_readers();
     // A segment whose deletion never committed may have lost its name to a new one.
-    for (const PendingOperation& operation : pending_) operation.segment->wake_readers();
+    for (const PendingOperation& operation : pending_) {
+        if (operation.segment) operation.segment->wake_readers();
+    }
     stop();
     co_await gate_.close();
     for (const PendingOperation& operation : pending_) credits_.give_back(operation.bytes);
@@ -236,8 +238,10 @@ void Container::release(WriterHandle& handle) {
 Lsn Container::admit(OperationType type, const std::shared_ptr<Segment>& segment, Operation operation,
                      std::span<const Bytes> data, std::int32_t event_count) {
     admitted_ = next(admitted_);
-    segment->admitted.newest = admitted_;
-    segment->admitted.last_modified_ms = operation.wall_ms;
+    if (segment) {
+        segment->admitted.newest = admitted_;
+        segment->admitted.last_modified_ms = operation.wall_ms;
+    }
 
     ByteBuffer head;
     head.reserve(kAppendHeadBytes);
@@ -259,15 +263,25 @@ Lsn Container::admit(OperationType type, const std::shared_ptr<Segment>& segment
             pending.bytes += piece.size();
             if (!piece.empty()) pending.data.push_back(piece);
         }
-        append_extents(std::get<Append>(operation.what), parts, pending.extents);
+        const auto& append = std::get<Append>(operation.what);
+        append_extents(append, parts, pending.extents);
+        pending.attribute = append.writer;
+        pending.value = append.event_number;
     } else if (const auto* truncate = std::get_if<TruncateSegment>(&operation.what)) {
         pending.start_offset = truncate->start_offset;
+    } else if (const auto* set = std::get_if<SetAttribute>(&operation.what)) {
+        pending.attribute = set->attribute;
+        pending.value = set->value;
+    } else if (const auto* planned = std::get_if<ObjectPlanned>(&operation.what)) {
+        pending.planned = *planned;
+    } else if (auto* tiered = std::get_if<WindowTiered>(&operation.what)) {
+        pending.tiered = std::make_unique<WindowTiered>(std::move(*tiered));
     }
     credits_.take(pending.bytes);
     return admitted_;
 }
 
-void Container::on_committed(Lsn lsn) {
+void Container::on_committed(Lsn lsn, std::optional<LogPosition> boundary) {
     MR_CHECK(lsn > committed_ && lsn <= admitted_);
     std::vector<std::shared_ptr<Segment>> changed;
     std::size_t bytes = 0;
@@ -275,28 +289,37 @@ void Container::on_committed(Lsn lsn) {
         PendingOperation& operation = pending_.front();
         apply(operation);
         bytes += operation.bytes;
-        if (!operation.segment->waiting_readers.empty()) changed.push_back(std::move(operation.segment));
+        if (operation.segment) committed_bytes_ += operation.bytes;
+        if (operation.segment && !operation.segment->waiting_readers.empty()) changed.push_back(std::move(operation.segment));
         pending_.pop_front();
     }
     committed_ = lsn;
+    if (boundary) note_boundary(*boundary);
     for (const auto& segment : changed) segment->wake_readers();
     credits_.give_back(bytes);
     tell_committed();
 }
 
 void Container::apply(PendingOperation& operation) {
+    if (operation.type == OperationType::kObjectPlanned) {
+        return objects_.plan(operation.planned.object, operation.planned.snapshot, operation.lsn);
+    }
+    if (operation.type == OperationType::kWindowTiered) return apply_tiered(*operation.tiered, operation.lsn);
     Segment& segment = *operation.segment;
     segment.committed.last_modified_ms = operation.wall_ms;
     switch (operation.type) {
         case OperationType::kCreateSegment:
             segment.committed.exists = true;
+            by_key_[segment.key] = operation.segment;
             ++counts_.segments;
             metrics_.segments.set(static_cast<double>(counts_.segments));
             break;
         case OperationType::kAppend: {
             if (!segment.committed.deleted) {
                 for (const Extent& extent : operation.extents) segment.extents.add(extent);
+                if (!operation.extents.empty()) note_untiered(operation.segment);
             }
+            segment.attributes[operation.attribute].committed = operation.value;
             std::size_t bytes = 0;
             for (const Bytes& piece : operation.data) {
                 segment.cache.append(segment.committed.length, piece);
@@ -315,16 +338,16 @@ void Container::apply(PendingOperation& operation) {
             segment.committed.sealed = true;
             break;
         case OperationType::kTruncateSegment:
-            segment.committed.start_offset = operation.start_offset;
-            segment.extents.drop_before(operation.start_offset);
-            segment.cache.drop_before(operation.start_offset);
+            apply_truncated(segment, operation.start_offset, operation.lsn);
             break;
         case OperationType::kSetAttribute:
+            segment.attributes[operation.attribute].committed = operation.value;
             break;
+        case OperationType::kObjectPlanned:
+        case OperationType::kWindowTiered:
+            break;  // of no segment: above
         case OperationType::kDeleteSegment: {
-            segment.committed.deleted = true;
-            segment.extents.clear();
-            segment.cache.clear();
+            apply_deleted(segment, operation.lsn);
             const auto found = names_.find(segment.name);
             // The name may have been given to a new segment already.
             if (found != names_.end() && found->second.get() == &segment) names_.erase(found);
@@ -333,6 +356,21 @@ void Container::apply(PendingOperation& operation) {
             break;
         }
     }
+}
+
+void Container::apply_truncated(Segment& segment, std::int64_t start_offset, Lsn lsn) {
+    segment.committed.start_offset = start_offset;
+    segment.extents.drop_before(start_offset);
+    segment.cache.drop_before(start_offset);
+    for (const TieredExtent& extent : segment.tiered.drop_before(start_offset)) objects_.release(extent.object, lsn);
+}
+
+void Container::apply_deleted(Segment& segment, Lsn lsn) {
+    segment.committed.deleted = true;
+    segment.extents.clear();
+    segment.cache.clear();
+    for (const TieredExtent& extent : segment.tiered.drop_all()) objects_.release(extent.object, lsn);
+    by_key_.erase(segment.key);
 }
 
 void Container::tell_committed() {
@@ -392,6 +430,7 @@ void Container::stop() {
     forget_give_up();
     credits_.changed().notify_all();
     committed_changed_.notify_all();
+    tier_wake_.notify_all();
     for (CommitListener* listener : std::exchange(listeners_, {})) listener->on_stopped(options_.id);
 }
 

@@ -30,8 +30,11 @@
 #include "segmentstore/container/container_metrics.h"
 #include "segmentstore/container/data_cache.h"
 #include "segmentstore/container/log_writer.h"
+#include "segmentstore/container/object_table.h"
 #include "segmentstore/container/segment.h"
+#include "segmentstore/container/snapshot.h"
 #include "segmentstore/log/durable_log.h"
+#include "segmentstore/storage/object_storage.h"
 
 namespace millrace::container {
 
@@ -165,8 +168,21 @@ protected:
     ~CommitListener() = default;
 };
 
+// When segments' bytes move from the log to long-term storage, and state follows.
+struct TieringOptions {
+    // A window is closed at this many bytes of operations. 4 KiB .. 1 GiB.
+    std::uint64_t window_bytes = 64ull * 1024 * 1024;
+    // However little there is, it moves after so long.
+    std::chrono::milliseconds max_age = std::chrono::minutes{5};
+    // After a failure, this is waited first, then twice as long each time up to thirty times.
+    std::chrono::milliseconds retry = std::chrono::seconds{1};
+};
+
 struct ContainerOptions {
     ContainerId id;
+    // Long-term storage; none: everything stays in the log.
+    storage::ObjectStorage* storage = nullptr;
+    TieringOptions tiering{};
     // See LogWriter::Events::refusing.
     std::function<bool()> log_refusing{};
     // For the simulator's checker only: outcomes depend on nothing, so replies run ahead of the log.
@@ -187,6 +203,8 @@ public:
         std::uint64_t appended_events = 0;  // committed by this process
         std::uint64_t appended_bytes = 0;
         std::size_t segments = 0;
+        std::uint64_t windows = 0;    // moved to long-term storage by this process
+        std::uint64_t snapshots = 0;  // anchored by this process
     };
 
     // `on_failed` is called once when the log fails for good.
@@ -246,6 +264,11 @@ public:
     bool stopped() const { return stopped_; }
     ContainerId id() const { return options_.id; }
     Counts counts() const;
+    // What the committed state knows of long-term storage.
+    const ObjectTable& objects() const { return objects_; }
+    std::optional<ObjectId> anchored_snapshot() const {
+        return anchored_ ? std::optional{anchored_->snapshot} : std::nullopt;
+    }
 
     // `listener` hears of every commit until its on_committed() says that it waits no more, it is
     // removed, or on_stopped() was called. REQUIRES: it is not listening already.
@@ -264,6 +287,10 @@ private:
         std::vector<Bytes> data;  // of an append
         std::vector<Extent> extents;
         std::int64_t start_offset = 0;  // of a truncation
+        AttributeId attribute;          // set, by an append or directly
+        std::int64_t value = 0;
+        ObjectPlanned planned;
+        std::unique_ptr<WindowTiered> tiered;
         MonotonicTime admitted_at;
         std::int64_t wall_ms = 0;
     };
@@ -281,8 +308,10 @@ private:
     Lsn admit(OperationType type, const std::shared_ptr<Segment>& segment, Operation operation,
               std::span<const Bytes> data, std::int32_t event_count);
 
-    void on_committed(Lsn lsn);
+    void on_committed(Lsn lsn, std::optional<LogPosition> boundary);
     void apply(PendingOperation& operation);
+    void apply_deleted(Segment& segment, Lsn lsn);
+    void apply_truncated(Segment& segment, std::int64_t start_offset, Lsn lsn);
     void tell_committed();
     void on_full(bool full);
     void give_up_replies();
@@ -292,8 +321,29 @@ private:
 
     class Replay;
     Result<void> apply_replayed(Replay& replay, ReplayedOperation& operation);
+    Result<void> locate_replayed(ReplayedOperation& operation);
 
     Task<Result<Bytes>> load_entry(log::Index index);
+    Task<Result<Bytes>> load_extent(TieredExtent extent);
+
+    // container_tiering.cc
+    struct Boundary {
+        LogPosition position;
+        std::uint64_t bytes = 0;  // of operations committed before it, ever
+    };
+    storage::ObjectName object_name(ObjectId id) const { return {options_.id, id.epoch, id.sequence}; }
+    void note_untiered(const std::shared_ptr<Segment>& segment);
+    void note_boundary(LogPosition position);
+    void apply_tiered(const WindowTiered& tiered, Lsn lsn);
+    std::optional<Boundary> due_window() const;
+    Task<void> tier_loop();
+    Task<Result<void>> tier_window(Boundary end);
+    Task<Result<void>> write_runs(ObjectId object, LogPosition end, std::vector<WindowTiered::Run>& runs);
+    Task<Result<void>> take_snapshot();
+    Task<void> remove_dead(Lsn anchored);
+    Task<Result<bool>> commit_operation(OperationType type, Operation operation);
+    ByteBuffer encode_state(SnapshotHead& head) const;
+    Task<Result<void>> load_snapshot();
 
     const Executor executor_;
     Clock& clock_;
@@ -306,12 +356,25 @@ private:
 
     std::unique_ptr<LogWriter> writer_;  // after recover()
     Names names_;  // admitted; a deleted segment stays until its deletion is committed
+    std::unordered_map<SegmentKey, std::shared_ptr<Segment>> by_key_;  // committed, and not deleted
     Lsn admitted_;
     Lsn committed_;
     std::deque<PendingOperation> pending_;
     std::int64_t wall_ms_ = 0;
     std::uint64_t last_owner_ = 0;
     Counts counts_;
+
+    // Of the committed state, for long-term storage.
+    ObjectTable objects_;
+    LogPosition cursor_;
+    std::deque<Boundary> boundaries_;  // after the cursor
+    std::uint64_t committed_bytes_ = 0;  // of operations on segments, ever
+    std::uint64_t cursor_bytes_ = 0;     // of those before the cursor
+    std::vector<std::shared_ptr<Segment>> untiered_;
+    MonotonicTime untiered_since_;
+    std::optional<Anchor> anchored_;
+    std::uint64_t next_object_ = 1;  // of this epoch
+    Signal tier_wake_;
 
     std::vector<CommitListener*> listeners_;
     Signal committed_changed_;

@@ -5,6 +5,7 @@
 #include <iterator>
 
 #include "segmentstore/container/container.h"
+#include "segmentstore/tiering/object_writer.h"
 
 namespace millrace::container {
 
@@ -95,10 +96,22 @@ Task<void> Container::wait_readable(ReadCursor& cursor, ReadWait& wait) {
 }
 
 Task<Result<Bytes>> Container::load_entry(log::Index index) {
-    Bytes body = cache_.find_entry(options_.id, index);
+    const DataCache::ReadKey key{options_.id, OwnerEpoch{}, index.number(), 0};
+    Bytes body = cache_.find_read(key);
     if (!body.empty()) co_return body;
     MR_CO_TRY(body, co_await log_.read(index, 0, kMaxEntryBytes));
-    cache_.keep_entry(options_.id, index, body);
+    cache_.keep_read(key, body);
+    co_return body;
+}
+
+Task<Result<Bytes>> Container::load_extent(TieredExtent extent) {
+    const DataCache::ReadKey key{options_.id, extent.object.epoch, extent.object.sequence, extent.position};
+    Bytes body = cache_.find_read(key);
+    if (!body.empty()) co_return body;
+    if (options_.storage == nullptr) co_return Error{ErrorCode::kUnavailable, "there is no long-term storage"};
+    const tiering::StoredExtent stored{0, extent.offset, extent.position, extent.length, extent.crc};
+    MR_CO_TRY(body, co_await tiering::read_extent(*options_.storage, object_name(extent.object), stored));
+    cache_.keep_read(key, body);
     co_return body;
 }
 
@@ -130,18 +143,32 @@ Task<ReadOutcome> Container::read_back(ReadCursor& cursor, std::size_t length) {
         }
         if (loads == kMaxEntriesPerRead) break;
         ++loads;
-        const Extent extent = *segment->extents.find(at);
-        Result<Bytes> body = co_await load_entry(extent.entry);
-        Result<void> walked = body ? ok() : Result<void>{body.error()};
         const std::size_t before = out.size();
-        if (walked) {
-            walked = walk_run(extent, segment->key, *body, [&](std::int64_t offset, const Bytes& piece) {
-                const std::int64_t wanted = cursor.offset_ + static_cast<std::int64_t>(out.size());
-                if (offset + static_cast<std::int64_t>(piece.size()) <= wanted || out.size() == length) return;
-                const auto skip = static_cast<std::size_t>(wanted - offset);
-                out.append(piece.view().subspan(skip, std::min(piece.size() - skip, length - out.size())));
-            });
+        const auto take = [&](std::int64_t offset, const Bytes& piece) {
+            const std::int64_t wanted = cursor.offset_ + static_cast<std::int64_t>(out.size());
+            if (offset + static_cast<std::int64_t>(piece.size()) <= wanted || out.size() == length) return;
+            const auto skip = static_cast<std::size_t>(wanted - offset);
+            out.append(piece.view().subspan(skip, std::min(piece.size() - skip, length - out.size())));
+        };
+        Result<void> walked = ok();
+        if (const TieredExtent* stored = segment->tiered.find(at)) {
+            const TieredExtent extent = *stored;
+            Result<Bytes> body = co_await load_extent(extent);
+            if (body) take(extent.offset, *body);
+            else walked = std::move(body).error();
+        } else if (const Extent* logged = segment->extents.find(at)) {
+            const Extent extent = *logged;
+            Result<Bytes> body = co_await load_entry(extent.entry);
+            if (body) walked = walk_run(extent, segment->key, *body, take);
+            else walked = std::move(body).error();
+        } else {
+            walked = Error{ErrorCode::kInternal, "no place is known for offset " + std::to_string(at) +
+                                                     "; long-term storage has it up to " +
+                                                     std::to_string(segment->tiered.end()) + ", the log from " +
+                                                     std::to_string(segment->extents.begin()) + " on"};
         }
+        // It may have moved from the log to long-term storage, or been truncated, while it was read.
+        if (!walked && walked.error().is(ErrorCode::kNotFound) && loads < kMaxEntriesPerRead) continue;
         if (walked && out.size() == before) walked = Error{ErrorCode::kInternal, "an extent gave no bytes"};
         if (!walked) {
             if (before > 0) break;  // what is there is right; the next read meets the error

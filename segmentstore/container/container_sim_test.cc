@@ -41,7 +41,7 @@ TEST(ContainerWorkloadTest, GivesTheSameEventsForTheSameSeed) {
 }
 
 TEST(ContainerWorkloadTest, ReachesWhatItIsMeantToReach) {
-    std::uint64_t operations = 0, survived = 0, lost = 0, full = 0, cold = 0;
+    std::uint64_t operations = 0, survived = 0, lost = 0, full = 0, cold = 0, windows = 0, snapshots = 0, recoveries = 0;
     for (std::uint64_t seed = 200; seed < 240; ++seed) {
         ContainerWorkload workload{seed, false};
         EXPECT_EQ(workload.run(), "");
@@ -50,6 +50,9 @@ TEST(ContainerWorkloadTest, ReachesWhatItIsMeantToReach) {
         lost += workload.operations_lost_unanswered();
         full += workload.full_disks();
         cold += workload.cold_reads();
+        windows += workload.windows();
+        snapshots += workload.snapshots();
+        recoveries += workload.recoveries_from_snapshots();
     }
     std::printf("%llu operations, unanswered: %llu survived, %llu lost; %llu full disks, %llu cold reads\n",
                 static_cast<unsigned long long>(operations), static_cast<unsigned long long>(survived),
@@ -60,6 +63,9 @@ TEST(ContainerWorkloadTest, ReachesWhatItIsMeantToReach) {
     EXPECT_GT(lost, 100u);
     EXPECT_GT(full, 0u);
     EXPECT_GT(cold, 100u);
+    EXPECT_GT(windows, 100u);
+    EXPECT_GT(snapshots, 50u);
+    EXPECT_GT(recoveries, 50u);
 }
 
 // The first seed whose run finds fault; 0 when none does.

@@ -28,8 +28,8 @@ std::string status_text(Status status) { return "status " + std::to_string(stati
 
 }  // namespace
 
-void ContainerWorkload::Model::apply(ModelOperation operation) {
-    const std::uint64_t lsn = operations.size() + 1;
+void ContainerWorkload::Model::apply(ModelOperation operation, std::uint64_t lsn) {
+    operation.lsn = lsn;
     switch (operation.type) {
         case OperationType::kCreateSegment: {
             ModelSegment segment;
@@ -54,6 +54,9 @@ void ContainerWorkload::Model::apply(ModelOperation operation) {
         case OperationType::kTruncateSegment:
             segments.at(operation.name).start = operation.event_number;
             break;
+        case OperationType::kObjectPlanned:
+        case OperationType::kWindowTiered:
+            break;  // the container's own business
         case OperationType::kSetAttribute:
             segments.at(operation.name).attributes[operation.writer] = operation.event_number;
             break;
@@ -63,13 +66,16 @@ void ContainerWorkload::Model::apply(ModelOperation operation) {
     operations.push_back(std::move(operation));
 }
 
-void ContainerWorkload::Model::rebuild(std::size_t survivors) {
+void ContainerWorkload::Model::rebuild(std::uint64_t survivors) {
     std::vector<ModelOperation> kept = std::move(operations);
-    kept.resize(survivors);
+    std::erase_if(kept, [&](const ModelOperation& operation) { return operation.lsn > survivors; });
     operations.clear();
     segments.clear();
     deleted_at.clear();
-    for (ModelOperation& operation : kept) apply(std::move(operation));
+    for (ModelOperation& operation : kept) {
+        const std::uint64_t lsn = operation.lsn;
+        apply(std::move(operation), lsn);
+    }
 }
 
 std::uint64_t ContainerWorkload::Model::newest(std::size_t name) const {
@@ -91,6 +97,10 @@ ContainerWorkload::ContainerWorkload(std::uint64_t seed, bool reply_without_wait
     node_ = &world_.add_node("a", disk);
     cache_bytes_ = random.one_in(2) ? 64 * 1024 : 8 * kWorkloadMiB;
     large_one_in_ = tight_disk_ ? 30 : random.one_in(2) ? 60 : 1000;
+    tiers_ = !random.one_in(3);
+    tiering_.window_bytes = random.between(4, 400) * 1024;
+    tiering_.max_age = std::chrono::milliseconds{random.between(1, 40)};
+    tiering_.retry = std::chrono::milliseconds{random.between(1, 10)};
     pause_one_in_ = static_cast<std::uint32_t>(random.between(2, 30));
 }
 
@@ -190,6 +200,15 @@ Task<bool> ContainerWorkload::open(LifePtr life) {
     }
     life->journal = std::move(journal).value();
     life->cache = std::make_unique<DataCache>(cache_bytes_);
+    if (tiers_) {
+        auto storage = co_await storage::FileStorage::open(runtime, "/lts");
+        if (!storage && storage.error().is(ErrorCode::kNotFound)) {
+            if (!co_await storage::FileStorage::format(runtime, "/lts")) co_return false;
+            storage = co_await storage::FileStorage::open(runtime, "/lts");
+        }
+        if (!storage) co_return false;
+        life->storage = std::move(*storage);
+    }
     for (std::uint32_t i = 0; i < kContainers; ++i) {
         auto log = co_await life->journal->take_over(ContainerId{i});
         if (!log) co_return false;
@@ -197,6 +216,8 @@ Task<bool> ContainerWorkload::open(LifePtr life) {
         ContainerOptions container_options;
         container_options.id = ContainerId{i};
         container_options.log_refusing = [journal = life->journal.get()] { return journal->stats().full; };
+        container_options.storage = life->storage.get();
+        container_options.tiering = tiering_;
         container_options.test_only_reply_without_waiting = reply_without_waiting_;
         life->containers.push_back(std::make_unique<Container>(
             runtime.executor, runtime.clock, *life->logs.back(), life->credits, *life->cache,
@@ -206,6 +227,7 @@ Task<bool> ContainerWorkload::open(LifePtr life) {
             if (recovered.error().is(ErrorCode::kCorrupt)) violation("recover: " + recovered.error().to_string());
             co_return false;
         }
+        life->recovered.push_back(life->containers.back()->committed().number());
     }
     co_return true;
 }
@@ -221,6 +243,10 @@ Task<void> ContainerWorkload::close(LifePtr life) {
     for (const auto& log : life->logs) co_await log->close();
     if (life->journal) co_await life->journal->close();
     life->sessions.clear();
+    for (const auto& container : life->containers) {
+        windows_ += container->counts().windows;
+        snapshots_ += container->counts().snapshots;
+    }
     life->containers.clear();
     life->logs.clear();
     life->journal.reset();
@@ -229,24 +255,42 @@ Task<void> ContainerWorkload::close(LifePtr life) {
 Task<void> ContainerWorkload::check_recovered(LifePtr life) {
     for (std::uint32_t i = 0; i < kContainers; ++i) {
         Model& model = models_[i];
-        const std::uint64_t survivors = life->containers[i]->committed().number();
+        const std::uint64_t survivors = life->recovered[i];
         const std::string where = "container " + std::to_string(i) + ": ";
         if (survivors < model.must_survive) {
             violation(where + "operation " + std::to_string(model.must_survive) + " was answered, but only " +
                       std::to_string(survivors) + " survived");
             co_return;
         }
-        if (survivors > model.operations.size()) {
-            violation(where + std::to_string(survivors) + " operations survived of " +
-                      std::to_string(model.operations.size()));
-            co_return;
+        for (const ModelOperation& operation : model.operations) {
+            if (operation.lsn > survivors) {
+                ++lost_unanswered_;
+            } else if (operation.lsn > model.must_survive) {
+                ++survived_unanswered_;
+            }
         }
-        survived_unanswered_ += survivors - model.must_survive;
-        lost_unanswered_ += model.operations.size() - survivors;
         model.rebuild(survivors);
         model.must_survive = survivors;
     }
     for (std::size_t name = 0; name < kNames && violation_.empty(); ++name) co_await check_segment(life, name);
+    for (std::uint32_t i = 0; i < kContainers && violation_.empty(); ++i) co_await check_objects(life, i);
+}
+
+// Whatever lies in long-term storage, the container knows of: nothing leaks.
+Task<void> ContainerWorkload::check_objects(LifePtr life, std::uint32_t number) {
+    if (!life->storage) co_return;
+    Container& container = *life->containers[number];
+    if (container.anchored_snapshot()) ++recoveries_from_snapshots_;
+    const auto listed = co_await life->storage->list(ContainerId{number});
+    if (!listed) co_return;
+    for (const storage::ObjectName& name : *listed) {
+        if (container.objects().find({name.epoch, name.sequence}) != nullptr) continue;
+        // It may just have been removed.
+        const auto again = co_await life->storage->list(ContainerId{number});
+        if (again && std::find(again->begin(), again->end(), name) != again->end()) {
+            violation("nobody knows object " + name.to_string());
+        }
+    }
 }
 
 // The segment as a client sees it, against the model.
@@ -255,6 +299,7 @@ Task<void> ContainerWorkload::check_segment(LifePtr life, std::size_t name) {
     Model& model = models_[container_index(name)];
     const auto found = model.segments.find(name);
     const InfoOutcome info = container.info(name_of(name));
+    if (info.status == Status::kStopped) co_return;  // tiering met the disk's failure
     if ((info.status == Status::kOk) != (found != model.segments.end())) {
         violation(name_of(name) + (info.status == Status::kOk ? " exists and should not" : " is gone"));
         co_return;
@@ -263,11 +308,19 @@ Task<void> ContainerWorkload::check_segment(LifePtr life, std::size_t name) {
     const ModelSegment& expected = found->second;
     if (info.policy.target_rate != expected.incarnation || info.sealed != expected.sealed ||
         info.length != static_cast<std::int64_t>(expected.bytes.size()) || info.start_offset != expected.start) {
-        violation(name_of(name) + ": incarnation, seal, start or length differ");
+        const auto shape = [](std::int32_t incarnation, bool sealed, std::int64_t start, std::int64_t length) {
+            return " (incarnation " + std::to_string(incarnation) + ", " + std::to_string(start) + " to " +
+                   std::to_string(length) + (sealed ? ", sealed)" : ")");
+        };
+        violation(name_of(name) + " is not what it should be:" +
+                  shape(info.policy.target_rate, info.sealed, info.start_offset, info.length) + " instead of" +
+                  shape(expected.incarnation, expected.sealed, expected.start,
+                        static_cast<std::int64_t>(expected.bytes.size())));
         co_return;
     }
     for (const auto& [attribute, value] : expected.attributes) {
-        if (container.attribute(name_of(name), workload_attribute(attribute)).value != value) {
+        const AttributeOutcome present = container.attribute(name_of(name), workload_attribute(attribute));
+        if (present.status == Status::kOk && present.value != value) {
             violation(name_of(name) + ": an attribute differs");
         }
     }
@@ -278,7 +331,11 @@ Task<void> ContainerWorkload::check_segment(LifePtr life, std::size_t name) {
         const ReadOutcome read = co_await container.read(name_of(name), static_cast<std::int64_t>(bytes.size()),
                                                          300'000, wait);
         if (read.status != ReadStatus::kData || read.data.empty()) {
-            if (!life->failed) violation(name_of(name) + ": cannot be read back");
+            if (!life->failed) {
+                violation(name_of(name) + ": cannot be read back at " + std::to_string(bytes.size()) + " of " +
+                          std::to_string(expected.bytes.size()) + ": " +
+                          (read.error ? read.error->to_string() : "status " + std::to_string(static_cast<int>(read.status))));
+            }
             co_return;
         }
         bytes += as_text(read.data.view());
@@ -286,9 +343,12 @@ Task<void> ContainerWorkload::check_segment(LifePtr life, std::size_t name) {
     if (bytes != expected.bytes) violation(name_of(name) + ": bytes differ");
     for (std::size_t writer = 0; writer < kWriters; ++writer) {
         SetupOutcome setup = container.setup_append(name_of(name), workload_writer(writer));
+        if (setup.status == Status::kStopped) co_return;  // tiering met the disk's failure
         const auto number = expected.writers.find(writer);
-        if (setup.last_event_number != (number == expected.writers.end() ? kNoEventNumber : number->second)) {
-            violation(name_of(name) + ": last event number differs");
+        const std::int64_t last = number == expected.writers.end() ? kNoEventNumber : number->second;
+        if (setup.last_event_number != last) {
+            violation(name_of(name) + ": last event number of writer " + std::to_string(writer) + " is " +
+                      std::to_string(setup.last_event_number) + " instead of " + std::to_string(last));
         }
         container.release(setup.handle);
     }
@@ -371,7 +431,7 @@ void ContainerWorkload::do_create(const LifePtr& life, std::size_t name) {
         operation.type = OperationType::kCreateSegment;
         operation.name = name;
         operation.incarnation = incarnation;
-        model.apply(std::move(operation));
+        model.apply(std::move(operation), life->containers[c]->admitted().number());
     }
     answer(life, c, outcome.depends_on, model.newest(name));
 }
@@ -391,7 +451,7 @@ void ContainerWorkload::do_seal(const LifePtr& life, std::size_t name) {
         ModelOperation operation;
         operation.type = OperationType::kSealSegment;
         operation.name = name;
-        model.apply(std::move(operation));
+        model.apply(std::move(operation), life->containers[c]->admitted().number());
     }
     answer(life, c, outcome.depends_on, model.newest(name));
 }
@@ -410,7 +470,7 @@ void ContainerWorkload::do_delete(const LifePtr& life, std::size_t name) {
         ModelOperation operation;
         operation.type = OperationType::kDeleteSegment;
         operation.name = name;
-        model.apply(std::move(operation));
+        model.apply(std::move(operation), life->containers[c]->admitted().number());
     }
     answer(life, c, outcome.depends_on, model.newest(name));
 }
@@ -501,7 +561,7 @@ void ContainerWorkload::do_append(const LifePtr& life) {
         operation.writer = session.writer;
         operation.event_number = number;
         operation.data = data;
-        model.apply(std::move(operation));
+        model.apply(std::move(operation), life->containers[c]->admitted().number());
         if (outcome.length_after != static_cast<std::int64_t>(model.segments.at(session.name).bytes.size())) {
             violation("append: length after differs");
         }
@@ -531,7 +591,7 @@ void ContainerWorkload::do_truncate(const LifePtr& life, std::size_t name) {
         operation.type = OperationType::kTruncateSegment;
         operation.name = name;
         operation.event_number = offset;
-        model.apply(std::move(operation));
+        model.apply(std::move(operation), life->containers[c]->admitted().number());
     }
     answer(life, c, outcome.depends_on, model.newest(name));
 }
@@ -562,7 +622,7 @@ void ContainerWorkload::do_attribute(const LifePtr& life, std::size_t name) {
         operation.name = name;
         operation.writer = attribute;
         operation.event_number = value;
-        model.apply(std::move(operation));
+        model.apply(std::move(operation), life->containers[c]->admitted().number());
     }
     answer(life, c, outcome.depends_on, model.newest(name));
 }

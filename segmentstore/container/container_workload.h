@@ -14,6 +14,7 @@
 
 #include "segmentstore/container/container.h"
 #include "segmentstore/log/journal/journal.h"
+#include "segmentstore/storage/file/file_storage.h"
 #include "tests/sim/world.h"
 
 namespace millrace::container {
@@ -33,6 +34,9 @@ public:
     std::uint64_t operations() const { return operations_; }
     std::uint64_t full_disks() const { return full_disks_; }
     std::uint64_t cold_reads() const { return cold_reads_; }
+    std::uint64_t windows() const { return windows_; }
+    std::uint64_t snapshots() const { return snapshots_; }
+    std::uint64_t recoveries_from_snapshots() const { return recoveries_from_snapshots_; }
 
 private:
     static constexpr std::uint32_t kContainers = 2;
@@ -52,6 +56,7 @@ private:
         std::uint64_t newest = 0;                                      // LSN
     };
     struct ModelOperation {
+        std::uint64_t lsn = 0;
         OperationType type{};
         std::size_t name = 0;
         std::int32_t incarnation = 0;
@@ -60,13 +65,13 @@ private:
         std::string data;
     };
     struct Model {
-        std::vector<ModelOperation> operations;  // LSN 1 is the first
+        std::vector<ModelOperation> operations;  // by LSN; the container's own have some too
         std::map<std::size_t, ModelSegment> segments;
         std::map<std::size_t, std::uint64_t> deleted_at;  // LSN of a name's last deletion
         std::uint64_t must_survive = 0;                    // LSN
 
-        void apply(ModelOperation operation);
-        void rebuild(std::size_t survivors);
+        void apply(ModelOperation operation, std::uint64_t lsn);
+        void rebuild(std::uint64_t survivors);
         std::uint64_t newest(std::size_t name) const;
     };
     // A set-up, perhaps overtaken, perhaps of a segment that is gone.
@@ -79,9 +84,11 @@ private:
     struct Life {
         std::unique_ptr<log::Journal> journal;
         AdmissionCredits credits{64 * 1024 * 1024};
+        std::unique_ptr<storage::FileStorage> storage;
         std::unique_ptr<DataCache> cache;
         std::vector<std::unique_ptr<log::DurableLog>> logs;
         std::vector<std::unique_ptr<Container>> containers;
+        std::vector<std::uint64_t> recovered;  // LSN that each container came back with
         std::vector<Session> sessions;
         std::map<std::pair<std::size_t, std::size_t>, std::size_t> current;  // (name, writer) -> session
         std::list<ReadWait> waits;
@@ -102,6 +109,7 @@ private:
     void end(const LifePtr& life);
     Task<void> close(LifePtr life);
     Task<void> check_recovered(LifePtr life);
+    Task<void> check_objects(LifePtr life, std::uint32_t container);
     Task<void> check_segment(LifePtr life, std::size_t name);
 
     Task<void> work(LifePtr life, std::shared_ptr<bool> done);
@@ -137,6 +145,11 @@ private:
     std::uint64_t operations_ = 0;
     std::uint64_t full_disks_ = 0;
     std::uint64_t cold_reads_ = 0;
+    std::uint64_t windows_ = 0;
+    std::uint64_t snapshots_ = 0;
+    std::uint64_t recoveries_from_snapshots_ = 0;
+    bool tiers_ = false;
+    TieringOptions tiering_;
 };
 
 }  // namespace millrace::container

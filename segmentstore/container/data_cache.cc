@@ -10,15 +10,14 @@ DataCache::DataCache(std::size_t budget_bytes)
 
 DataCache::~DataCache() { MR_CHECK(blocks_.empty()); }
 
-Bytes DataCache::find_entry(ContainerId log, log::Index index) {
-    const auto found = entry_index_.find({log.number(), index.number()});
+Bytes DataCache::find_read(const ReadKey& key) {
+    const auto found = entry_index_.find(key);
     if (found == entry_index_.end()) return {};
     entries_.splice(entries_.end(), entries_, found->second);
     return found->second->body;
 }
 
-void DataCache::keep_entry(ContainerId log, log::Index index, Bytes body) {
-    const EntryKey key{log.number(), index.number()};
+void DataCache::keep_read(const ReadKey& key, Bytes body) {
     if (body.size() > entry_budget_ || entry_index_.contains(key)) return;
     while (entry_bytes_ + body.size() > entry_budget_) {
         entry_bytes_ -= entries_.front().body.size();

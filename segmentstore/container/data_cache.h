@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Recently appended bytes of all segments of a process, and log entries read back, within one
+// Recently appended bytes of all segments of a process, and what was read back, within one
 // budget; the oldest blocks go first. Appended bytes are copied into blocks that belong to one
 // segment, so that what is kept is what is counted: a small slice never keeps a receive buffer alive.
 // Thread rule: one executor. Lifetime: the cache outlives its SegmentCaches.
@@ -34,9 +34,17 @@ public:
     std::size_t bytes() const { return block_bytes_ + entry_bytes_; }
     std::size_t budget() const { return budget_; }
 
-    // Log entries read back; a quarter of the budget, at most 32 MiB.
-    Bytes find_entry(ContainerId log, log::Index index);
-    void keep_entry(ContainerId log, log::Index index, Bytes body);
+    // What was read back: an entry of a log, or an extent of an object.
+    struct ReadKey {
+        ContainerId container;
+        OwnerEpoch epoch;           // 0: of the log
+        std::uint64_t number = 0;   // the entry's index, or the object's sequence number
+        std::uint64_t position = 0;  // in the object
+        auto operator<=>(const ReadKey&) const = default;
+    };
+    // A quarter of the budget, at most 32 MiB.
+    Bytes find_read(const ReadKey& key);
+    void keep_read(const ReadKey& key, Bytes body);
 
     // At most so many entries are being read back at a time, over all containers.
     static constexpr std::size_t kMaxLoads = 16;
@@ -75,13 +83,12 @@ private:
     Blocks blocks_;  // oldest first
     std::size_t block_bytes_ = 0;
 
-    using EntryKey = std::pair<std::uint32_t, std::uint64_t>;
     struct KeptEntry {
-        EntryKey key;
+        ReadKey key;
         Bytes body;
     };
     std::list<KeptEntry> entries_;  // least recently used first
-    std::map<EntryKey, std::list<KeptEntry>::iterator> entry_index_;
+    std::map<ReadKey, std::list<KeptEntry>::iterator> entry_index_;
     std::size_t entry_bytes_ = 0;
 
     std::size_t loads_ = 0;

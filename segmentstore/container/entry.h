@@ -48,6 +48,9 @@ struct ReplayedOperation {
 // Puts operations together from entries given in order.
 class OperationAssembler {
 public:
+    // `inside_epoch`: the first entry given is not the first of its log.
+    explicit OperationAssembler(bool inside_epoch = false) : any_entry_{inside_epoch} {}
+
     // The operations that end in this entry, appended to `out`. Errors name the entry.
     Result<void> feed(log::Index index, ByteView body, std::vector<ReplayedOperation>& out);
 

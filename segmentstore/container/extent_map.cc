@@ -29,10 +29,25 @@ const Extent* ExtentMap::find(std::int64_t offset) const {
 
 void ExtentMap::drop_before(std::int64_t offset) {
     while (!chunks_.empty() && chunks_.front().back().end() <= offset) chunks_.pop_front();
+    if (chunks_.empty()) return;
+    // Of the first chunk, once it is worth the move.
+    std::vector<Extent>& first = chunks_.front();
+    const auto kept = std::find_if(first.begin(), first.end(), [&](const Extent& e) { return e.end() > offset; });
+    if (2 * (kept - first.begin()) >= static_cast<std::ptrdiff_t>(first.size())) first.erase(first.begin(), kept);
+}
+
+std::int64_t ExtentMap::begin_of(log::Index entry) const {
+    const auto chunk = std::find_if(chunks_.begin(), chunks_.end(),
+                                    [&](const auto& c) { return c.back().entry >= entry; });
+    if (chunk == chunks_.end()) return end_;
+    return std::lower_bound(chunk->begin(), chunk->end(), entry,
+                            [](const Extent& e, log::Index index) { return e.entry < index; })->offset;
 }
 
 std::size_t ExtentMap::size() const {
-    return chunks_.empty() ? 0 : (chunks_.size() - 1) * kChunkExtents + chunks_.back().size();
+    std::size_t size = 0;
+    for (const auto& chunk : chunks_) size += chunk.size();
+    return size;
 }
 
 }  // namespace millrace::container

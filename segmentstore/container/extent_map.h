@@ -47,11 +47,20 @@ public:
     // Forgets what lies wholly before `offset`, or at least most of it.
     void drop_before(std::int64_t offset);
     void clear() { chunks_ = {}; }
+    // Forgets everything; what comes next starts at `offset`.
+    void restart_at(std::int64_t offset) {
+        chunks_.clear();
+        end_ = offset;
+    }
+    // Where the bytes of entries from `entry` on begin: end() when there are none. Entries never fall.
+    std::int64_t begin_of(log::Index entry) const;
+    // The first byte that is here; end() when nothing is.
+    std::int64_t begin() const { return chunks_.empty() ? end_ : chunks_.front().front().offset; }
 
 private:
     static constexpr std::size_t kChunkExtents = 1024;
 
-    std::deque<std::vector<Extent>> chunks_;  // none is empty; all but the last are full
+    std::deque<std::vector<Extent>> chunks_;  // none is empty
     std::int64_t end_ = 0;
 };
 

@@ -54,7 +54,10 @@ void LogWriter::add(Lsn lsn, ByteView head, std::span<const Bytes> data, std::ve
             bytes = bytes.subspan(take);
             left -= take;
             if (left == 0) entry.last_lsn = lsn;
-            if (entry.bytes == kMaxEntryBytes) close_entry(entry);
+            if (entry.bytes == kMaxEntryBytes) {
+                entry.cut = left > 0;
+                close_entry(entry);
+            }
         }
     };
     put(Bytes{}, head);
@@ -161,16 +164,19 @@ void LogWriter::completed(Entry& entry, Result<log::Index> result) {
                                                to_string(entry.index)});
     }
     entry.state = State::kDone;
-    Lsn committed;
+    const Lsn before = last_committed_;
+    std::optional<LogPosition> boundary;
     while (!entries_.empty() && entries_.front().state == State::kDone) {
-        committed = std::max(committed, entries_.front().last_lsn);
+        const Entry& done = entries_.front();
+        last_committed_ = std::max(last_committed_, done.last_lsn);
+        if (!done.cut) boundary = LogPosition{next(done.index), last_committed_};
         entries_.pop_front();
     }
     if (full_) {
         full_ = false;
         events_.full(false);
     }
-    if (committed != Lsn{}) events_.committed(committed);
+    if (last_committed_ != before) events_.committed(last_committed_, boundary);
     progress_.notify_all();
 }
 

@@ -35,7 +35,8 @@ public:
 
     // Called from the writer's coroutines, never inside add().
     struct Events {
-        std::function<void(Lsn)> committed;  // everything up to here is durable
+        // Everything up to here is durable. `boundary`: the newest entry so far before which all operations had ended.
+        std::function<void(Lsn, std::optional<LogPosition> boundary)> committed;
         std::function<void(bool)> full;      // the disk became full, or has room again
         std::function<void(Error)> failed;   // at most once; nothing is committed any more
         // Whether the log refused an append that we may not have heard of yet. Sending another now
@@ -69,6 +70,7 @@ private:
         std::vector<Bytes> pieces;
         std::size_t bytes = 0;
         Lsn last_lsn;  // of the last operation that ends here; Lsn{} when none does
+        bool cut = false;  // an operation goes on in the next entry
     };
 
     // The entry that is being filled; a new one starts with `continuing_bytes` of the operation under way.
@@ -90,6 +92,7 @@ private:
 
     std::deque<Entry> entries_;  // not committed; only the last may be open
     log::Index next_index_;
+    Lsn last_committed_;
     bool first_of_epoch_ = true;
     std::size_t sending_ = 0;
 

@@ -15,6 +15,20 @@ std::uint32_t operation_checksum(ByteView head) {
     return crc32c(head.subspan(kOperationHeaderBytes), crc32c(head.first(kChecksumAt)));
 }
 
+constexpr std::size_t kRunBytes = 32;
+
+void encode_object_id(ObjectId id, LittleEndianWriter& out) {
+    out.u64(id.epoch.number());
+    out.u64(id.sequence);
+}
+
+ObjectId decode_object_id(LittleEndianReader& in) {
+    ObjectId id;
+    id.epoch = OwnerEpoch{in.u64()};
+    id.sequence = in.u64();
+    return id;
+}
+
 Error operation_corrupt(std::string detail) { return {ErrorCode::kCorrupt, std::move(detail)}; }
 
 }  // namespace
@@ -48,11 +62,26 @@ void encode_operation(const Operation& operation, std::span<const Bytes> data, B
     } else if (const auto* truncate = std::get_if<TruncateSegment>(&operation.what)) {
         out.u64(truncate->segment.number());
         out.i64(truncate->start_offset);
+    } else if (const auto* set = std::get_if<SetAttribute>(&operation.what)) {
+        out.u64(set->segment.number());
+        out.bytes(set->attribute.bytes);
+        out.i64(set->value);
+    } else if (const auto* planned = std::get_if<ObjectPlanned>(&operation.what)) {
+        encode_object_id(planned->object, out);
+        out.u8(planned->snapshot ? 1 : 0);
     } else {
-        const auto& set = std::get<SetAttribute>(operation.what);
-        out.u64(set.segment.number());
-        out.bytes(set.attribute.bytes);
-        out.i64(set.value);
+        const auto& tiered = std::get<WindowTiered>(operation.what);
+        encode_object_id(tiered.object, out);
+        out.u64(tiered.cursor.index.number());
+        out.u64(tiered.cursor.lsn.number());
+        out.u32(static_cast<std::uint32_t>(tiered.runs.size()));
+        for (const WindowTiered::Run& run : tiered.runs) {
+            out.u64(run.segment.number());
+            out.i64(run.offset);
+            out.u64(run.position);
+            out.u32(run.length);
+            out.u32(run.crc);
+        }
     }
     std::size_t total = head.size();
     for (const Bytes& piece : data) total += piece.size();
@@ -139,6 +168,33 @@ Result<DecodedOperation> decode_operation(ByteView bytes) {
             if (!attribute.empty()) std::memcpy(set.attribute.bytes.data(), attribute.data(), attribute.size());
             set.value = in.i64();
             decoded.operation.what = set;
+            break;
+        }
+        case OperationType::kObjectPlanned: {
+            ObjectPlanned planned;
+            planned.object = decode_object_id(in);
+            const std::uint8_t snapshot = in.u8();
+            if (snapshot > 1) return operation_corrupt("an object of unknown kind is planned");
+            planned.snapshot = snapshot == 1;
+            decoded.operation.what = planned;
+            break;
+        }
+        case OperationType::kWindowTiered: {
+            WindowTiered tiered;
+            tiered.object = decode_object_id(in);
+            tiered.cursor.index = log::Index{in.u64()};
+            tiered.cursor.lsn = Lsn{in.u64()};
+            const std::uint32_t runs = in.u32();
+            if (runs != in.remaining() / kRunBytes) return operation_corrupt("a tiered window has a wrong number of runs");
+            tiered.runs.resize(runs);
+            for (WindowTiered::Run& run : tiered.runs) {
+                run.segment = SegmentKey{in.u64()};
+                run.offset = in.i64();
+                run.position = in.u64();
+                run.length = in.u32();
+                run.crc = in.u32();
+            }
+            decoded.operation.what = std::move(tiered);
             break;
         }
         default:

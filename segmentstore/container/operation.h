@@ -8,12 +8,15 @@
 #include <span>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "common/base/bytes.h"
 #include "common/base/result.h"
 #include "common/base/strong_id.h"
 #include "common/model/ids.h"
 #include "common/model/segment_name.h"
+#include "segmentstore/container/tiered_map.h"
+#include "segmentstore/log/durable_log.h"
 
 namespace millrace::container {
 
@@ -32,6 +35,8 @@ enum class OperationType : std::uint8_t {
     kDeleteSegment = 4,
     kTruncateSegment = 5,
     kSetAttribute = 6,
+    kObjectPlanned = 7,
+    kWindowTiered = 8,
 };
 
 // 128 bits chosen by a client. Writers' ids are attributes too: their value is the number of the last event.
@@ -84,9 +89,38 @@ struct SetAttribute {
     bool operator==(const SetAttribute&) const = default;
 };
 
+// The owner is about to write this object of long-term storage: a successor knows from it what may be there.
+struct ObjectPlanned {
+    ObjectId object;
+    bool snapshot = false;
+    bool operator==(const ObjectPlanned&) const = default;
+};
+// Where operations begin anew in the log: at the start of entry `index`, after operation `lsn`.
+struct LogPosition {
+    log::Index index{1};
+    Lsn lsn;
+    bool operator==(const LogPosition&) const = default;
+};
+// The bytes of all appends before `cursor` are in long-term storage; those that were not there before are listed.
+struct WindowTiered {
+    struct Run {
+        SegmentKey segment;
+        std::int64_t offset = 0;
+        std::uint64_t position = 0;
+        std::uint32_t length = 0;
+        std::uint32_t crc = 0;
+        bool operator==(const Run&) const = default;
+    };
+    ObjectId object;
+    LogPosition cursor;
+    std::vector<Run> runs;  // of one segment in the order of offsets
+    bool operator==(const WindowTiered&) const = default;
+};
+
 struct Operation {
     std::int64_t wall_ms = 0;  // ms since 1970, never falling within a container
-    std::variant<CreateSegment, Append, SealSegment, DeleteSegment, TruncateSegment, SetAttribute> what;
+    std::variant<CreateSegment, Append, SealSegment, DeleteSegment, TruncateSegment, SetAttribute, ObjectPlanned, WindowTiered>
+        what;
     bool operator==(const Operation&) const = default;
 };
 

@@ -12,12 +12,16 @@ namespace millrace::container {
 // What only replay needs.
 class Container::Replay {
 public:
-    std::unordered_map<SegmentKey, std::shared_ptr<Segment>> by_key;
+    explicit Replay(const Container& container)
+        : container_{container}, assembler{container.log_.first() > log::Index{1}} {}
+
+    const Container& container_;
     OperationAssembler assembler;
+    Lsn snapshot;  // up to here the state is known; operations only tell where bytes lie
 
     Result<std::shared_ptr<Segment>> find(SegmentKey key) const {
-        const auto found = by_key.find(key);
-        if (found == by_key.end()) {
+        const auto found = container_.by_key_.find(key);
+        if (found == container_.by_key_.end()) {
             return Error{ErrorCode::kCorrupt, "it names segment " + to_string(key) + ", which does not exist"};
         }
         return found->second;
@@ -36,7 +40,10 @@ Error replay_mismatch(const Segment& segment, std::string what) {
 }  // namespace
 
 Task<Result<void>> Container::recover() {
-    Replay replay;
+    Result<void> loaded = co_await load_snapshot();
+    if (!loaded) co_return std::move(loaded).error().while_doing("container " + to_string(options_.id));
+    Replay replay{*this};
+    if (anchored_) replay.snapshot = anchored_->lsn;
     using Slot = OneShot<Result<Bytes>>;
     std::deque<std::shared_ptr<Slot>> ahead;
     Gate readers;
@@ -68,23 +75,49 @@ Task<Result<void>> Container::recover() {
                                                                to_string(next(committed_)));
             }
         }
+        for (const ReplayedOperation& operation : operations) {
+            const auto& what = operation.decoded.operation.what;
+            if (std::holds_alternative<ObjectPlanned>(what) || std::holds_alternative<WindowTiered>(what)) continue;
+            for (const OperationPart& part : operation.parts) committed_bytes_ += part.length;
+        }
+        if (result && !replay.assembler.inside_operation()) note_boundary({next(index), committed_});
+    }
+    if (result && committed_ < replay.snapshot) {
+        result = Error{ErrorCode::kCorrupt, "the log ends with operation " + to_string(committed_) +
+                                                ", its snapshot holds operation " + to_string(replay.snapshot)};
     }
     co_await readers.close();
     if (!result) co_return std::move(result).error().while_doing("container " + to_string(options_.id));
     admitted_ = committed_;
+    objects_.take_over(log_.epoch(), anchored_ ? anchored_->snapshot : ObjectId{}, committed_);
     counts_.segments = names_.size();
     metrics_.segments.set(static_cast<double>(counts_.segments));
-    LogWriter::Events events{[this](Lsn lsn) { on_committed(lsn); }, [this](bool is_full) { on_full(is_full); },
+    LogWriter::Events events{[this](Lsn lsn, std::optional<LogPosition> boundary) { on_committed(lsn, boundary); }, [this](bool is_full) { on_full(is_full); },
                              [this](Error error) { on_failed(std::move(error)); }, options_.log_refusing};
     writer_ = std::make_unique<LogWriter>(executor_, clock_, log_, std::move(events));
     writer_->start();
+    if (options_.storage != nullptr) gate_.spawn(executor_, [this] { return tier_loop(); });
     co_return ok();
 }
 
 Result<void> Container::apply_replayed(Replay& replay, ReplayedOperation& replayed) {
     const Lsn lsn = next(committed_);
     const Operation& operation = replayed.decoded.operation;
+    if (lsn <= replay.snapshot) return locate_replayed(replayed);
     std::shared_ptr<Segment> segment;
+    if (const auto* planned = std::get_if<ObjectPlanned>(&operation.what)) {
+        objects_.plan(planned->object, planned->snapshot, lsn);
+        committed_ = lsn;
+        return ok();
+    }
+    if (const auto* tiered = std::get_if<WindowTiered>(&operation.what)) {
+        if (tiered->cursor.index < cursor_.index || tiered->cursor.lsn >= lsn) {
+            return Error{ErrorCode::kCorrupt, "it moves the log's cursor to entry " + to_string(tiered->cursor.index)};
+        }
+        apply_tiered(*tiered, lsn);
+        committed_ = lsn;
+        return ok();
+    }
     if (const auto* create = std::get_if<CreateSegment>(&operation.what)) {
         if (create->segment.number() != lsn.number()) {
             return Error{ErrorCode::kCorrupt, "it creates segment " + to_string(create->segment) + " at LSN " +
@@ -97,7 +130,7 @@ Result<void> Container::apply_replayed(Replay& replay, ReplayedOperation& replay
         segment->policy = create->policy;
         segment->committed.exists = true;
         names_[create->name] = segment;
-        replay.by_key[create->segment] = segment;
+        by_key_[create->segment] = segment;
     } else if (const auto* append = std::get_if<Append>(&operation.what)) {
         MR_TRY(segment, replay.find(append->segment));
         if (segment->committed.sealed) return replay_mismatch(*segment, "an append after its seal");
@@ -111,10 +144,14 @@ Result<void> Container::apply_replayed(Replay& replay, ReplayedOperation& replay
                                                  append->writer.to_string() + " after event " +
                                                  std::to_string(record.value));
         }
-        record.value = append->event_number;
+        record.value = record.committed = append->event_number;
         std::vector<Extent> extents;
         append_extents(*append, replayed.parts, extents);
+        if (segment->extents.size() == 0 && append->offset > segment->extents.end()) {
+            segment->extents.restart_at(append->offset);  // what was truncated before it was tiered left a gap
+        }
         for (const Extent& extent : extents) segment->extents.add(extent);
+        if (!extents.empty()) note_untiered(segment);
         segment->committed.length += static_cast<std::int64_t>(replayed.data_bytes);
         MR_CHECK(segment->extents.end() == segment->committed.length);
     } else if (const auto* seal = std::get_if<SealSegment>(&operation.what)) {
@@ -133,24 +170,46 @@ Result<void> Container::apply_replayed(Replay& replay, ReplayedOperation& replay
                                                  ", it has " + std::to_string(segment->committed.start_offset) + " to " +
                                                  std::to_string(segment->committed.length));
         }
-        segment->committed.start_offset = truncate->start_offset;
-        segment->extents.drop_before(truncate->start_offset);
+        apply_truncated(*segment, truncate->start_offset, lsn);
     } else if (const auto* set = std::get_if<SetAttribute>(&operation.what)) {
         MR_TRY(segment, replay.find(set->segment));
         if (segment->committed.sealed) return replay_mismatch(*segment, "an attribute set after its seal");
-        segment->attributes[set->attribute].value = set->value;
+        Attribute& attribute = segment->attributes[set->attribute];
+        attribute.value = attribute.committed = set->value;
     } else {
         MR_TRY(segment, replay.find(std::get<DeleteSegment>(operation.what).segment));
-        segment->committed.deleted = true;
-        segment->extents.clear();
+        apply_deleted(*segment, lsn);
         names_.erase(segment->name);
-        replay.by_key.erase(segment->key);
     }
     segment->admitted = {segment->committed.length,  segment->committed.start_offset, segment->committed.sealed,
                          segment->committed.deleted, operation.wall_ms,               lsn};
     segment->committed.last_modified_ms = operation.wall_ms;
     wall_ms_ = std::max(wall_ms_, operation.wall_ms);
     committed_ = lsn;
+    return ok();
+}
+
+// The snapshot has this operation's effect already, but not where an append's bytes lie.
+Result<void> Container::locate_replayed(ReplayedOperation& replayed) {
+    committed_ = next(committed_);
+    const auto* append = std::get_if<Append>(&replayed.decoded.operation.what);
+    if (append == nullptr) return ok();
+    const auto found = by_key_.find(append->segment);
+    if (found == by_key_.end()) return ok();  // deleted since
+    const std::shared_ptr<Segment>& segment = found->second;
+    std::vector<Extent> extents;
+    append_extents(*append, replayed.parts, extents);
+    if (extents.empty()) return ok();
+    // What was truncated before it was tiered left a gap.
+    if (segment->extents.size() == 0 && append->offset > segment->extents.end()) {
+        segment->extents.restart_at(append->offset);
+    }
+    if (append->offset != segment->extents.end()) {
+        return replay_mismatch(*segment, "an append at offset " + std::to_string(append->offset) + ", the log goes on at " +
+                                             std::to_string(segment->extents.end()));
+    }
+    for (const Extent& extent : extents) segment->extents.add(extent);
+    note_untiered(segment);
     return ok();
 }
 

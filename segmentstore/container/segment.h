@@ -15,12 +15,14 @@
 #include "segmentstore/container/data_cache.h"
 #include "segmentstore/container/extent_map.h"
 #include "segmentstore/container/operation.h"
+#include "segmentstore/container/tiered_map.h"
 
 namespace millrace::container {
 
 // An attribute, which may be a writer's place in the segment.
 struct Attribute {
     std::int64_t value = kNoAttributeValue;  // admitted; of a writer: its last event number
+    std::int64_t committed = kNoAttributeValue;
     // Which set-up of the writer may append: the newest. 0: none of this process.
     std::uint64_t owner = 0;
 };
@@ -51,7 +53,9 @@ struct Segment {
         bool deleted = false;
         std::int64_t last_modified_ms = 0;
     } committed;
-    ExtentMap extents;   // of the committed bytes
+    TieredMap tiered;    // the committed bytes in long-term storage
+    ExtentMap extents;   // the committed bytes in the log, from where those end
+    bool untiered = false;  // on the container's list of segments with bytes in the log only
     SegmentCache cache;  // the newest of them
 
     std::list<Signal*> waiting_readers;

@@ -47,7 +47,7 @@ public:
     virtual Task<Result<Bytes>> read(ObjectName name, std::uint64_t offset, std::size_t length) = 0;
     // kNotFound.
     virtual Task<Result<std::uint64_t>> size(ObjectName name) = 0;
-    // Also when it is gone already.
+    // Durably; also when it is gone already.
     virtual Task<Result<void>> remove(ObjectName name) = 0;
     // Every object of a container, sorted. For verification, never for deciding what to delete.
     virtual Task<Result<std::vector<ObjectName>>> list(ContainerId container) = 0;

@@ -122,6 +122,9 @@ Task<Result<void>> FileStorage::remove(ObjectName name) {
     MR_CO_TRY_VOID(co_await check_mark());
     Result<void> removed = co_await runtime_.disk.remove(path_of(name));
     if (!removed && !removed.error().is(ErrorCode::kNotFound)) co_return removed;
+    // The caller forgets the object now; it must not come back after a power cut.
+    Result<void> synced = co_await runtime_.disk.sync_directory(directory_of(name));
+    if (!synced && !synced.error().is(ErrorCode::kNotFound)) co_return synced;
     co_return ok();
 }
 

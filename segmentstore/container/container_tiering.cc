@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// From the log to long-term storage, in this order, each step durable before the next begins:
+//   1. the log says which object is about to be written        (ObjectPlanned)
+//   2. the object holds the bytes of a window of the log
+//   3. the log says where they are now                         (WindowTiered)
+//   4. a snapshot of the state after that is written, planned like any object
+//   5. the log is truncated to the window's end and anchors the snapshot, in one step
+//   6. objects that the anchored snapshot proves dead are removed
+// A crash between any two of them leaves objects that nothing refers to, and the log knows their names.
+#include <algorithm>
+#include <utility>
+
+#include "common/base/crc32c.h"
+#include "common/runtime/assert_on.h"
+#include "common/telemetry/log.h"
+#include "segmentstore/container/container.h"
+#include "segmentstore/tiering/object_writer.h"
+
+namespace millrace::container {
+
+namespace {
+
+// A boundary a little later will do: fewer of them are kept.
+constexpr std::uint64_t kBoundaryBytes = 64 * 1024;
+constexpr std::size_t kPieceBytes = 1024 * 1024;
+constexpr int kRetryFactorMax = 30;
+// What one operation can list.
+constexpr std::size_t kMaxRuns = (kMaxOperationBytes - 1024) / 32;
+
+Error log_without_state(std::string what) { return {ErrorCode::kCorrupt, std::move(what)}; }
+
+}  // namespace
+
+void Container::note_untiered(const std::shared_ptr<Segment>& segment) {
+    if (segment->untiered) return;
+    segment->untiered = true;
+    untiered_.push_back(segment);
+}
+
+void Container::note_boundary(LogPosition position) {
+    if (boundaries_.empty()) {
+        // What tiering itself writes is no reason to tier again.
+        if (committed_bytes_ == cursor_bytes_) return;
+        untiered_since_ = clock_.now();
+    } else {
+        const std::uint64_t before = boundaries_.size() > 1 ? boundaries_[boundaries_.size() - 2].bytes : cursor_bytes_;
+        if (committed_bytes_ - before < std::min(kBoundaryBytes, options_.tiering.window_bytes / 4)) boundaries_.pop_back();
+    }
+    boundaries_.push_back({position, committed_bytes_});
+    if (due_window()) tier_wake_.notify_all();
+}
+
+// The end of the next window, when it is time for one.
+std::optional<Container::Boundary> Container::due_window() const {
+    if (boundaries_.empty()) return std::nullopt;
+    const std::uint64_t waiting = boundaries_.back().bytes - cursor_bytes_;
+    if (waiting < options_.tiering.window_bytes && clock_.now() < untiered_since_ + options_.tiering.max_age) {
+        return std::nullopt;
+    }
+    const auto beyond = std::find_if(boundaries_.begin(), boundaries_.end(), [&](const Boundary& b) {
+        return b.bytes - cursor_bytes_ > options_.tiering.window_bytes;
+    });
+    return beyond == boundaries_.begin() ? *beyond : *std::prev(beyond);
+}
+
+void Container::apply_tiered(const WindowTiered& tiered, Lsn lsn) {
+    std::uint64_t live = 0;
+    for (const WindowTiered::Run& run : tiered.runs) {
+        const auto found = by_key_.find(run.segment);
+        if (found == by_key_.end()) continue;  // deleted since
+        Segment& segment = *found->second;
+        const TieredExtent extent{tiered.object, run.offset, run.position, run.length, run.crc};
+        if (extent.end() <= segment.committed.start_offset) continue;  // truncated since
+        segment.tiered.add(extent);
+        ++live;
+    }
+    if (!tiered.runs.empty()) objects_.written(tiered.object, live, lsn);
+    std::erase_if(untiered_, [&](const std::shared_ptr<Segment>& segment) {
+        const std::int64_t begin = segment->extents.begin_of(tiered.cursor.index);
+        segment->extents.drop_before(begin);
+        if (begin < segment->extents.end() && !segment->committed.deleted) return false;
+        segment->untiered = false;
+        return true;
+    });
+    cursor_ = tiered.cursor;
+    while (!boundaries_.empty() && boundaries_.front().position.index <= cursor_.index) {
+        cursor_bytes_ = boundaries_.front().bytes;
+        boundaries_.pop_front();
+    }
+    untiered_since_ = clock_.now();
+}
+
+Task<void> Container::tier_loop() {
+    int failures = 0;
+    while (!stopped_) {
+        Result<void> done = ok();
+        if (const auto end = due_window(); end && !full()) {
+            done = co_await tier_window(*end);
+            if (done) done = co_await take_snapshot();
+        } else {
+            // The age of what waits is looked at now and then; everything else wakes.
+            co_await tier_wake_.wait_until(clock_, clock_.now() + options_.tiering.max_age);
+            continue;
+        }
+        if (done) {
+            failures = 0;
+            continue;
+        }
+        if (stopped_ || done.error().is(ErrorCode::kClosed)) co_return;
+        ++failures;
+        if (failures == 1 || failures % 10 == 0) {
+            MR_LOG_WARN("not moved to long-term storage; will try again", {"container", to_string(options_.id)},
+                        {"attempt", failures}, {"reason", done.error().to_string()});
+        }
+        const MonotonicTime again = clock_.now() + options_.tiering.retry * std::min(failures, kRetryFactorMax);
+        while (!stopped_ && clock_.now() < again) co_await tier_wake_.wait_until(clock_, again);
+    }
+}
+
+// False: the container stopped before the operation was committed.
+Task<Result<bool>> Container::commit_operation(OperationType type, Operation operation) {
+    if (const auto refused = refusal()) {
+        co_return Error{*refused == Status::kFull ? ErrorCode::kNoSpace : ErrorCode::kClosed, "the log takes nothing now"};
+    }
+    const Lsn lsn = admit(type, nullptr, std::move(operation), {}, 0);
+    co_return co_await wait_committed(lsn);
+}
+
+Task<Result<void>> Container::tier_window(Boundary end) {
+    const Error closed{ErrorCode::kClosed, "the container stopped"};
+    WindowTiered tiered;
+    tiered.cursor = end.position;
+    const bool any = std::any_of(untiered_.begin(), untiered_.end(), [&](const auto& segment) {
+        return !segment->committed.deleted &&
+               std::max(segment->tiered.end(), segment->committed.start_offset) < segment->extents.begin_of(end.position.index);
+    });
+    if (any) {
+        tiered.object = {log_.epoch(), next_object_++};
+        MR_CO_TRY(const bool planned, co_await commit_operation(OperationType::kObjectPlanned,
+                                                                {wall_ms(), ObjectPlanned{tiered.object, false}}));
+        if (!planned) co_return closed;
+        MR_CO_TRY_VOID(co_await write_runs(tiered.object, end.position, tiered.runs));
+    }
+    if (stopped_) co_return closed;
+    if (tiered.runs.size() > kMaxRuns) {
+        co_return Error{ErrorCode::kTooLarge, "a window of " + std::to_string(tiered.runs.size()) + " extents"};
+    }
+    MR_CO_TRY(const bool committed,
+              co_await commit_operation(OperationType::kWindowTiered, {wall_ms(), std::move(tiered)}));
+    if (!committed) co_return closed;
+    ++counts_.windows;
+    co_return ok();
+}
+
+Task<Result<void>> Container::write_runs(ObjectId object, LogPosition end, std::vector<WindowTiered::Run>& runs) {
+    struct Range {
+        std::shared_ptr<Segment> segment;
+        std::int64_t begin = 0;
+        std::int64_t end = 0;
+    };
+    std::vector<Range> ranges;
+    for (const auto& segment : untiered_) {
+        if (segment->committed.deleted) continue;
+        const Range range{segment, std::max(segment->tiered.end(), segment->committed.start_offset),
+                          segment->extents.begin_of(end.index)};
+        if (range.begin < range.end) ranges.push_back(range);
+    }
+    std::sort(ranges.begin(), ranges.end(), [](const Range& a, const Range& b) { return a.segment->key < b.segment->key; });
+    MR_CO_TRY(auto writer, co_await tiering::DataObjectWriter::create(*options_.storage, object_name(object)));
+    for (const Range& range : ranges) {
+        ReadCursor cursor;
+        cursor.segment_ = range.segment;
+        for (cursor.offset_ = range.begin; cursor.offset_ < range.end;) {
+            if (stopped_) co_return Error{ErrorCode::kClosed, "the container stopped"};
+            const auto wanted = std::min<std::size_t>(kPieceBytes, static_cast<std::size_t>(range.end - cursor.offset_));
+            const ReadOutcome read = co_await read_back(cursor, wanted);
+            // Nobody needs what was deleted or truncated meanwhile.
+            if (read.status == ReadStatus::kNoSuchSegment) break;
+            if (read.status == ReadStatus::kTruncated) {
+                cursor.offset_ = read.start_offset;
+                continue;
+            }
+            if (read.status == ReadStatus::kFailed) co_return *read.error;
+            if (read.status != ReadStatus::kData) co_return Error{ErrorCode::kClosed, "the container stopped"};
+            std::vector<Bytes> pieces{read.data};
+            MR_CO_TRY_VOID(co_await writer->add(range.segment->key.number(), range.segment->name, cursor.offset_, std::move(pieces)));
+            cursor.offset_ += static_cast<std::int64_t>(read.data.size());
+        }
+    }
+    MR_CO_TRY(const tiering::ObjectFooter footer, co_await writer->finish());
+    for (const tiering::StoredExtent& extent : footer.extents) {
+        runs.push_back({SegmentKey{extent.segment}, extent.offset, extent.position, extent.length, extent.crc});
+    }
+    co_return ok();
+}
+
+// The committed state, all of it: called between two turns of the loop, so nothing changes underneath.
+ByteBuffer Container::encode_state(SnapshotHead& head) const {
+    head.lsn = committed_;
+    head.cursor = cursor_;
+    head.wall_ms = wall_ms_;
+    head.segments = by_key_.size();
+    head.objects = objects_.objects().size();
+    std::vector<const Segment*> segments;
+    segments.reserve(by_key_.size());
+    for (const auto& [key, segment] : by_key_) segments.push_back(segment.get());
+    std::sort(segments.begin(), segments.end(), [](const Segment* a, const Segment* b) { return a->key < b->key; });
+    ByteBuffer body;
+    encode_snapshot_head(head, body);
+    for (const Segment* segment : segments) {
+        SnapshotSegment row;
+        row.key = segment->key;
+        row.name = segment->name;
+        row.policy = segment->policy;
+        row.sealed = segment->committed.sealed;
+        row.length = segment->committed.length;
+        row.start_offset = segment->committed.start_offset;
+        row.last_modified_ms = segment->committed.last_modified_ms;
+        // Operations that are only admitted have no part in this.
+        row.newest = std::min(segment->admitted.newest, committed_);
+        row.tiered_end = segment->tiered.end();
+        for (const auto& [id, attribute] : segment->attributes) {
+            if (attribute.committed != kNoAttributeValue) row.attributes.emplace_back(id, attribute.committed);
+        }
+        std::sort(row.attributes.begin(), row.attributes.end());
+        row.extents.assign(segment->tiered.extents().begin(), segment->tiered.extents().end());
+        encode_snapshot_segment(row, body);
+    }
+    for (const auto& [id, object] : objects_.objects()) encode_snapshot_object(object, body);
+    return body;
+}
+
+Task<Result<void>> Container::take_snapshot() {
+    const Error closed{ErrorCode::kClosed, "the container stopped"};
+    Anchor anchor;
+    anchor.snapshot = {log_.epoch(), next_object_++};
+    MR_CO_TRY(const bool planned, co_await commit_operation(OperationType::kObjectPlanned,
+                                                            {wall_ms(), ObjectPlanned{anchor.snapshot, true}}));
+    if (!planned || stopped_) co_return closed;
+    SnapshotHead head;
+    const Bytes body{encode_state(head)};
+    anchor.lsn = head.lsn;
+    anchor.body_bytes = body.size();
+    anchor.body_crc = crc32c(body.view());
+    const storage::ObjectName name = object_name(anchor.snapshot);
+    MR_CO_TRY(auto writer, co_await options_.storage->create(name));
+    std::vector<Bytes> pieces{Bytes{tiering::encode_object_header({tiering::ObjectKind::kSnapshot, name})}, body,
+                              Bytes{encode_snapshot_end(anchor.body_bytes, anchor.body_crc)}};
+    MR_CO_TRY_VOID(co_await writer->append(std::move(pieces)));
+    MR_CO_TRY_VOID(co_await writer->finish());
+    writer.reset();
+    if (stopped_) co_return closed;
+    MR_CO_TRY_VOID(co_await log_.truncate(head.cursor.index, encode_anchor(anchor)));
+    anchored_ = anchor;
+    ++counts_.snapshots;
+    co_await remove_dead(anchor.lsn);
+    co_return ok();
+}
+
+Task<void> Container::remove_dead(Lsn anchored) {
+    for (const ObjectId id : objects_.dead(anchored, anchored_->snapshot)) {
+        const Result<void> removed = co_await options_.storage->remove(object_name(id));
+        if (removed) objects_.forget(id);  // otherwise the evidence stays, for the next time
+    }
+}
+
+Task<Result<void>> Container::load_snapshot() {
+    const Bytes& kept = log_.anchor();
+    if (kept.empty()) {
+        if (log_.first() == log::Index{1}) co_return ok();
+        co_return log_without_state("the log begins with entry " + to_string(log_.first()) + " and names no snapshot");
+    }
+    MR_CO_TRY(const Anchor anchor, decode_anchor(kept.view()));
+    const storage::ObjectName name = object_name(anchor.snapshot);
+    const std::string what = "snapshot " + name.to_string();
+    if (options_.storage == nullptr) {
+        co_return Error{ErrorCode::kFailedPrecondition, "its state is in long-term storage (" + what + "), and none was given"};
+    }
+    MR_CO_TRY(const Bytes header, co_await options_.storage->read(name, 0, tiering::kObjectHeaderBytes));
+    const auto decoded_header = tiering::decode_object_header(header.view());
+    if (!decoded_header) co_return Error{decoded_header.error()}.while_doing(what);
+    if (decoded_header->name != name || decoded_header->kind != tiering::ObjectKind::kSnapshot) {
+        co_return log_without_state(what + ": another object is under its name");
+    }
+    ByteBuffer body;
+    while (body.size() < anchor.body_bytes) {
+        const auto wanted = std::min<std::uint64_t>(4 * kPieceBytes, anchor.body_bytes - body.size());
+        MR_CO_TRY(const Bytes piece, co_await options_.storage->read(name, tiering::kObjectHeaderBytes + body.size(),
+                                                                     static_cast<std::size_t>(wanted)));
+        if (piece.empty()) co_return log_without_state(what + " ends after " + std::to_string(body.size()) + " bytes");
+        body.append(piece.view());
+    }
+    if (crc32c(body.view()) != anchor.body_crc) co_return log_without_state(what + " fails its checksum");
+    Result<Snapshot> decoded = decode_snapshot(body.view());
+    if (!decoded) co_return std::move(decoded).error().while_doing(what);
+    if (decoded->head.lsn != anchor.lsn || decoded->head.cursor.index != log_.first()) {
+        co_return log_without_state(what + " is of operation " + to_string(decoded->head.lsn) + " and log entry " +
+                                    to_string(decoded->head.cursor.index) + "; the log wants " + to_string(anchor.lsn) +
+                                    " and " + to_string(log_.first()));
+    }
+    for (SnapshotSegment& row : decoded->segments) {
+        auto segment = std::make_shared<Segment>(row.name, row.key, cache_);
+        segment->policy = row.policy;
+        segment->admitted = {row.length, row.start_offset, row.sealed, false, row.last_modified_ms, row.newest};
+        segment->committed = {true, row.length, row.start_offset, row.sealed, false, row.last_modified_ms};
+        for (const auto& [id, value] : row.attributes) segment->attributes[id] = {value, value, 0};
+        for (const TieredExtent& extent : row.extents) segment->tiered.add(extent);
+        segment->tiered.set_end(row.tiered_end);
+        segment->extents.restart_at(row.tiered_end);
+        if (!names_.emplace(row.name, segment).second || !by_key_.emplace(row.key, segment).second) {
+            co_return log_without_state(what + " lists segment '" + row.name + "' twice");
+        }
+    }
+    for (const ObjectTable::Object& object : decoded->objects) objects_.put(object);
+    anchored_ = anchor;
+    cursor_ = decoded->head.cursor;
+    committed_ = cursor_.lsn;
+    wall_ms_ = decoded->head.wall_ms;
+    co_return ok();
+}
+
+}  // namespace millrace::container
