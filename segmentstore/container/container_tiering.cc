@@ -38,12 +38,25 @@ void Container::note_untiered(const std::shared_ptr<Segment>& segment) {
     untiered_.push_back(segment);
 }
 
+void Container::log_keeps(std::uint64_t bytes) {
+    committed_bytes_ += bytes;
+    if (options_.storage == nullptr) return;
+    logged_bytes_ += bytes;
+    credits_.log_keeps(bytes);
+}
+
+void Container::log_lets_go(std::uint64_t bytes) {
+    logged_bytes_ -= bytes;
+    credits_.log_lets_go(bytes);
+}
+
 void Container::note_boundary(LogPosition position) {
     if (boundaries_.empty()) {
         // What tiering itself writes is no reason to tier again.
         if (committed_bytes_ == cursor_bytes_) return;
         untiered_since_ = clock_.now();
-    } else {
+    } else if (writer_ && boundaries_.back().position != window_end_) {
+        // During replay, and for the window that is being written, each cursor has to find its boundary.
         const std::uint64_t before = boundaries_.size() > 1 ? boundaries_[boundaries_.size() - 2].bytes : cursor_bytes_;
         if (committed_bytes_ - before < std::min(kBoundaryBytes, options_.tiering.window_bytes / 4)) boundaries_.pop_back();
     }
@@ -61,7 +74,10 @@ std::optional<Container::Boundary> Container::due_window() const {
     const auto beyond = std::find_if(boundaries_.begin(), boundaries_.end(), [&](const Boundary& b) {
         return b.bytes - cursor_bytes_ > options_.tiering.window_bytes;
     });
-    return beyond == boundaries_.begin() ? *beyond : *std::prev(beyond);
+    if (beyond == boundaries_.begin()) return *beyond;
+    const Boundary& last = *std::prev(beyond);
+    const bool small = beyond != boundaries_.end() && last.bytes - cursor_bytes_ < options_.tiering.window_bytes / 2;
+    return small ? *beyond : last;
 }
 
 void Container::apply_tiered(const WindowTiered& tiered, Lsn lsn) {
@@ -75,7 +91,7 @@ void Container::apply_tiered(const WindowTiered& tiered, Lsn lsn) {
         segment.tiered.add(extent);
         ++live;
     }
-    if (!tiered.runs.empty()) objects_.written(tiered.object, live, lsn);
+    if (tiered.object != ObjectId{}) objects_.written(tiered.object, live, lsn);
     std::erase_if(untiered_, [&](const std::shared_ptr<Segment>& segment) {
         const std::int64_t begin = segment->extents.begin_of(tiered.cursor.index);
         segment->extents.drop_before(begin);
@@ -84,10 +100,13 @@ void Container::apply_tiered(const WindowTiered& tiered, Lsn lsn) {
         return true;
     });
     cursor_ = tiered.cursor;
+    snapshot_due_ = true;
     while (!boundaries_.empty() && boundaries_.front().position.index <= cursor_.index) {
         cursor_bytes_ = boundaries_.front().bytes;
         boundaries_.pop_front();
     }
+    // What tiering itself has written meanwhile is no reason to tier again.
+    while (!boundaries_.empty() && boundaries_.front().bytes == cursor_bytes_) boundaries_.pop_front();
     untiered_since_ = clock_.now();
 }
 
@@ -95,9 +114,10 @@ Task<void> Container::tier_loop() {
     int failures = 0;
     while (!stopped_) {
         Result<void> done = ok();
-        if (const auto end = due_window(); end && !full()) {
+        if (snapshot_due_ && !full()) {
+            done = co_await take_snapshot();
+        } else if (const auto end = due_window(); end && !full()) {
             done = co_await tier_window(*end);
-            if (done) done = co_await take_snapshot();
         } else {
             // The age of what waits is looked at now and then; everything else wakes.
             co_await tier_wake_.wait_until(clock_, clock_.now() + options_.tiering.max_age);
@@ -131,6 +151,7 @@ Task<Result<void>> Container::tier_window(Boundary end) {
     const Error closed{ErrorCode::kClosed, "the container stopped"};
     WindowTiered tiered;
     tiered.cursor = end.position;
+    window_end_ = end.position;
     const bool any = std::any_of(untiered_.begin(), untiered_.end(), [&](const auto& segment) {
         return !segment->committed.deleted &&
                std::max(segment->tiered.end(), segment->committed.start_offset) < segment->extents.begin_of(end.position.index);
@@ -240,6 +261,8 @@ Task<Result<void>> Container::take_snapshot() {
     if (!planned || stopped_) co_return closed;
     SnapshotHead head;
     const Bytes body{encode_state(head)};
+    const std::uint64_t after = committed_bytes_ - cursor_bytes_;  // what the log keeps then
+    const std::uint64_t before = logged_bytes_;
     anchor.lsn = head.lsn;
     anchor.body_bytes = body.size();
     anchor.body_crc = crc32c(body.view());
@@ -252,7 +275,9 @@ Task<Result<void>> Container::take_snapshot() {
     writer.reset();
     if (stopped_) co_return closed;
     MR_CO_TRY_VOID(co_await log_.truncate(head.cursor.index, encode_anchor(anchor)));
+    log_lets_go(before - after);
     anchored_ = anchor;
+    snapshot_due_ = false;
     ++counts_.snapshots;
     co_await remove_dead(anchor.lsn);
     co_return ok();

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Long-term storage in memory, for tests that decide when a call completes and how.
+#pragma once
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <utility>
+
+#include "common/runtime/signal.h"
+#include "segmentstore/storage/object_storage.h"
+
+namespace millrace::storage {
+
+class FakeStorage final : public ObjectStorage {
+public:
+    // While set, no append to an object completes.
+    void hold(bool held) {
+        held_ = held;
+        changed_.notify_all();
+    }
+    std::size_t held() const { return waiting_; }
+    // After `after` more objects, so many fail when they are finished.
+    void refuse(int objects, int after = 0) {
+        refuse_ = objects;
+        accept_ = after;
+    }
+    const std::map<ObjectName, Bytes>& objects() const { return objects_; }
+
+    Task<Result<std::unique_ptr<ObjectWriter>>> create(ObjectName name) override {
+        if (objects_.contains(name)) co_return Error{ErrorCode::kAlreadyExists, name.to_string()};
+        std::unique_ptr<ObjectWriter> writer = std::make_unique<Writer>(*this, name);
+        co_return writer;
+    }
+    Task<Result<Bytes>> read(ObjectName name, std::uint64_t offset, std::size_t length) override {
+        const auto found = objects_.find(name);
+        if (found == objects_.end()) co_return Error{ErrorCode::kNotFound, name.to_string()};
+        const std::uint64_t begin = std::min<std::uint64_t>(offset, found->second.size());
+        co_return found->second.slice(begin, std::min<std::uint64_t>(length, found->second.size() - begin));
+    }
+    Task<Result<std::uint64_t>> size(ObjectName name) override {
+        const auto found = objects_.find(name);
+        if (found == objects_.end()) co_return Error{ErrorCode::kNotFound, name.to_string()};
+        co_return found->second.size();
+    }
+    Task<Result<void>> remove(ObjectName name) override {
+        objects_.erase(name);
+        co_return ok();
+    }
+    Task<Result<std::vector<ObjectName>>> list(ContainerId container) override {
+        std::vector<ObjectName> names;
+        for (const auto& [name, bytes] : objects_) {
+            if (name.container == container) names.push_back(name);
+        }
+        co_return names;
+    }
+
+private:
+    class Writer final : public ObjectWriter {
+    public:
+        Writer(FakeStorage& storage, ObjectName name) : storage_{storage}, name_{name} {}
+
+        Task<Result<void>> append(std::vector<Bytes> pieces) override {
+            ++storage_.waiting_;
+            while (storage_.held_) co_await storage_.changed_.wait();
+            --storage_.waiting_;
+            for (const Bytes& piece : pieces) bytes_.append(piece.view());
+            co_return ok();
+        }
+        Task<Result<void>> finish() override {
+            if (storage_.accept_ > 0) {
+                --storage_.accept_;
+            } else if (storage_.refuse_ > 0) {
+                --storage_.refuse_;
+                co_return Error{ErrorCode::kIo, "the fake storage refuses"};
+            }
+            storage_.objects_[name_] = Bytes{std::move(bytes_)};
+            co_return ok();
+        }
+        std::uint64_t size() const override { return bytes_.size(); }
+
+    private:
+        FakeStorage& storage_;
+        const ObjectName name_;
+        ByteBuffer bytes_;
+    };
+
+    std::map<ObjectName, Bytes> objects_;
+    bool held_ = false;
+    std::size_t waiting_ = 0;
+    int refuse_ = 0;
+    int accept_ = 0;
+    Signal changed_;
+};
+
+}  // namespace millrace::storage
