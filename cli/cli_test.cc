@@ -197,7 +197,7 @@ TEST(Grammar, EveryCommandHasHelpWithExamples) {
     const std::vector<std::vector<std::string>> commands{
         {"standalone"},      {"scope", "create"}, {"scope", "list"},   {"stream", "create"}, {"stream", "list"}, {"stream", "describe"},
         {"stream", "scale"}, {"stream", "seal"},  {"stream", "delete"}, {"write"},           {"read"},           {"bench", "write"},
-        {"bench", "latency"}, {"bench", "limits"}};
+        {"bench", "latency"}, {"bench", "limits"}, {"settings"},       {"metrics"},       {"wire-check"}};
     for (std::vector<std::string> command : commands) {
         command.push_back("--help");
         testing::internal::CaptureStdout();
@@ -246,6 +246,14 @@ TEST(Grammar, RefusesWrongUsageNamingTheCulpritAndHinting) {
         {{"standalone"}, {"--data-dir is required"}},
         {{"standalone", "--data-dir", "/tmp/x", "--controller-port", "70000"}, {"--controller-port"}},
         {{"standalone", "--data-dir", "/tmp/x", "--bind", "0.0.0.0"}, {"--advertise"}},
+        {{"standalone", "--data-dir", "/tmp/x", "--cache-bytes", "1MiB"}, {"--cache-bytes 1MiB", "8MiB to 64GiB"}},
+        {{"standalone", "--data-dir", "/tmp/x", "--cache-bytes", "64M"}, {"--cache-bytes 64M", "64MiB"}},
+        {{"standalone", "--data-dir", "/tmp/x", "--cach-bytes", "1"}, {"Did you mean '--cache-bytes'?"}},
+        {{"standalone", "--data-dir", ""}, {"--data-dir ''", "a path"}},
+        {{"standalone", "--data-dir", "/tmp/x", "--http-port", "9090"}, {"--http-port 9090", "controller-port", "differ"}},
+        {{"standalone", "--data-dir", "/tmp/x", "--journal-total-bytes-max", "64MiB"}, {"room for two files"}},
+        {{"standalone", "--config", "/nowhere.conf"}, {"/nowhere.conf", "No such file"}},
+        {{"settings", "--output", "yaml"}, {"--output yaml", "table, json"}},
     };
     for (const auto& [arguments, expected] : cases) {
         const Ran ran = run_quietly(arguments);

@@ -3,12 +3,12 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cmath>
 #include <iostream>
 
 #include <CLI/CLI.hpp>
 
 #include "cli/machine.h"
+#include "cli/settings_options.h"
 #include "common/runtime/network.h"
 
 namespace millrace::cli {
@@ -49,32 +49,16 @@ Result<KeyRange> parse_key_range(std::string_view text) {
 
 }  // namespace
 
-void add_output_option(CLI::App& command, CommandLine& line) {
-    command.add_option("--output", line.output, "How to print results")
-        ->check(CLI::IsMember({"table", "json"}).description(""))
-        ->type_name("table|json")
-        ->capture_default_str();
-}
+void add_output_option(CLI::App& command, CommandLine& line) { add_setting_flag(command, line, line.client.output); }
 
 void add_client_options(CLI::App& command, CommandLine& line) {
-    command.add_option("--controller", line.controller, "Where the controller listens; also MILLRACE_CONTROLLER in the environment")
-        ->type_name("HOST:PORT")
-        ->capture_default_str();
+    add_setting_flag(command, line, line.client.controller);
     add_output_option(command, line);
-    command.add_option("--timeout", line.timeout_seconds, "How long to try to reach a server that does not answer")
-        ->check(CLI::Range(0.001, 3600.0))
-        ->type_name("SECONDS")
-        ->capture_default_str();
+    add_setting_flag(command, line, line.client.timeout);
+    add_setting_flag(command, line, line.client.config_file);
 }
 
-void add_retry_option(CLI::App& command, CommandLine& line) {
-    command
-        .add_option("--retry-timeout", line.retry_seconds,
-                    "How long to reconnect to a server that was lost on the way before giving up; 0: for ever")
-        ->check(CLI::Range(0.0, 3600.0))
-        ->type_name("SECONDS")
-        ->capture_default_str();
-}
+void add_retry_option(CLI::App& command, CommandLine& line) { add_setting_flag(command, line, line.client.retry_timeout); }
 
 int fail(const CommandLine& line, const Error& error) {
     std::cerr << "millrace " << line.command << ": " << error.detail() << std::endl;
@@ -88,13 +72,11 @@ int fail_usage(const CommandLine& line, const Error& error) {
 }
 
 Result<std::unique_ptr<Client>> connect(const CommandLine& line) {
-    using Milliseconds = std::chrono::milliseconds;
-    if (auto address = Endpoint::parse(line.controller); !address) {
-        return std::move(address).error().while_doing("--controller");
-    }
-    return Client::create({.controller = line.controller,
-                           .connect_timeout = Milliseconds{std::max<std::int64_t>(1, std::llround(line.timeout_seconds * 1000))},
-                           .retry_timeout = Milliseconds{std::llround(line.retry_seconds * 1000)}});
+    using std::chrono::ceil;
+    using std::chrono::milliseconds;
+    return Client::create({.controller = line.client.controller->to_string(),
+                           .connect_timeout = ceil<milliseconds>(*line.client.timeout),
+                           .retry_timeout = ceil<milliseconds>(*line.client.retry_timeout)});
 }
 
 bool print_line(const CommandLine& line, std::string_view text) {

@@ -11,8 +11,10 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "cli/client_settings.h"
 #include "common/base/result.h"
 #include "common/model/key_range.h"
 #include "common/model/segment_name.h"
@@ -36,16 +38,21 @@ struct CommandLine {
     std::string command;  // "stream create", for messages
     std::function<int()> action;
 
-    std::string controller = "127.0.0.1:9090";
-    std::string output = "table";
-    double timeout_seconds = 10;
-    double retry_seconds = 0;
+    // Settings as the flags gave them, by name, for those that the command has.
+    std::vector<std::pair<std::string, std::string>> flags;
+    ClientSettings client;
+    // Loaded before the action; a server has others, and null is for commands that need none.
+    config::SettingsSet* settings = &client;
+    bool settings_may_be_missing = false;  // those that are required
 
-    bool json() const { return output == "json"; }
+    bool json() const { return client.output->word == "json"; }
 };
 
 // Each adds its commands to `root`; `line` outlives the parse and the action.
 void add_standalone_command(CLI::App& root, CommandLine& line);
+void add_settings_command(CLI::App& root, CommandLine& line);
+void add_metrics_command(CLI::App& root, CommandLine& line);
+void add_wire_check_command(CLI::App& root, CommandLine& line);
 void add_scope_commands(CLI::App& root, CommandLine& line);
 void add_stream_commands(CLI::App& root, CommandLine& line);
 void add_write_command(CLI::App& root, CommandLine& line);
@@ -55,7 +62,7 @@ void add_bench_write_command(CLI::App& bench, CommandLine& line);
 void add_bench_latency_command(CLI::App& bench, CommandLine& line);
 void add_bench_limits_command(CLI::App& bench, CommandLine& line);
 
-// --controller, --output and --timeout, which all client commands have.
+// --controller, --output, --timeout and --config, which all client commands have.
 void add_client_options(CLI::App& command, CommandLine& line);
 void add_output_option(CLI::App& command, CommandLine& line);
 // --retry-timeout, for commands that stay connected.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/machine.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/resource.h>
@@ -12,7 +13,9 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
+#include <sstream>
 #include <utility>
 
 namespace millrace::cli {
@@ -139,6 +142,76 @@ Result<void> replace_file(const std::string& path, std::string_view contents) {
     }
     if (::rename(temporary.c_str(), path.c_str()) != 0) return fail(errno);
     return ok();
+}
+
+std::vector<std::pair<std::string, std::string>> environment_variables() {
+    std::vector<std::pair<std::string, std::string>> variables;
+    for (char** entry = ::environ; entry != nullptr && *entry != nullptr; ++entry) {
+        const std::string_view text{*entry};
+        const std::size_t equals = text.find('=');
+        if (equals == std::string_view::npos) continue;
+        variables.emplace_back(text.substr(0, equals), text.substr(equals + 1));
+    }
+    return variables;
+}
+
+namespace {
+
+// Of /proc: their size is not known before they are read. Empty when that is not possible.
+std::string proc_file(const char* path) {
+    const int fd = ::open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return {};
+    const Descriptor file{fd};
+    std::string contents(16 * 1024, '\0');
+    std::size_t have = 0;
+    while (have < contents.size()) {
+        const ssize_t got = ::read(fd, contents.data() + have, contents.size() - have);
+        if (got < 0 && errno == EINTR) continue;
+        if (got <= 0) break;
+        have += static_cast<std::size_t>(got);
+    }
+    contents.resize(have);
+    return contents;
+}
+
+std::uint64_t count_descriptors() {
+    DIR* directory = ::opendir("/proc/self/fd");
+    if (directory == nullptr) return 0;
+    std::uint64_t count = 0;
+    while (const dirent* entry = ::readdir(directory)) {
+        if (entry->d_name[0] != '.') ++count;
+    }
+    ::closedir(directory);
+    return count == 0 ? 0 : count - 1;  // without the one that counts
+}
+
+}  // namespace
+
+telemetry::ProcessSample sample_process() {
+    telemetry::ProcessSample sample;
+    // The second field is a name in parentheses, which may hold anything; the third follows the last of them.
+    const std::string stat = proc_file("/proc/self/stat");
+    std::vector<double> fields(3);  // by number from 1; the first three are no numbers
+    if (const std::size_t name_end = stat.rfind(')'); name_end != std::string::npos && stat.size() > name_end + 4) {
+        std::istringstream rest{stat.substr(name_end + 4)};
+        for (double field = 0; rest >> field;) fields.push_back(field);
+    }
+    const auto field = [&fields](std::size_t number) { return number <= fields.size() ? fields[number - 1] : 0.0; };
+    const auto ticks = static_cast<double>(::sysconf(_SC_CLK_TCK));
+    sample.cpu_seconds = (field(14) + field(15)) / ticks;
+    sample.threads = static_cast<std::uint64_t>(field(20));
+    sample.virtual_bytes = static_cast<std::uint64_t>(field(23));
+    sample.resident_bytes = static_cast<std::uint64_t>(field(24)) * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+    // Began so many ticks after the machine did.
+    if (const std::string boot = proc_file("/proc/stat"); !boot.empty()) {
+        if (const std::size_t line = boot.find("\nbtime "); line != std::string::npos) {
+            sample.start_time_seconds = std::strtod(boot.c_str() + line + 7, nullptr) + field(22) / ticks;
+        }
+    }
+    sample.open_descriptors = count_descriptors();
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) == 0) sample.descriptors_max = limit.rlim_cur;
+    return sample;
 }
 
 void catch_stop_signals() {

@@ -9,8 +9,11 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "common/base/result.h"
+#include "common/telemetry/process_metrics.h"
 
 namespace millrace::cli {
 
@@ -55,6 +58,12 @@ Result<std::string> read_small_file(const std::string& path);
 // Replaces the file by a new one in one step: whoever reads it sees the old or the new contents,
 // also after a crash.
 Result<void> replace_file(const std::string& path, std::string_view contents);
+
+// Names and values.
+std::vector<std::pair<std::string, std::string>> environment_variables();
+
+// What the kernel says about this process; zeros where it does not. Reads files of /proc: not on a shard.
+telemetry::ProcessSample sample_process();
 
 // From now on the first SIGINT or SIGTERM only makes stop_requested() true; a second one ends the
 // process as usual.

@@ -3,49 +3,19 @@
 // From arguments to an action: commands that do not exist and options that nobody knows are found
 // here, with a hint at what was probably meant.
 #include <algorithm>
-#include <cstdlib>
 #include <iostream>
-#include <numeric>
 #include <optional>
 
 #include <CLI/CLI.hpp>
 
 #include "cli/command.h"
 #include "cli/machine.h"
+#include "cli/settings_options.h"
 #include "cli/version.h"
+#include "common/config/nearest.h"
 
 namespace millrace::cli {
 namespace {
-
-constexpr std::size_t kHintDistanceMax = 2;
-
-std::size_t edit_distance(std::string_view a, std::string_view b) {
-    std::vector<std::size_t> row(b.size() + 1);
-    std::iota(row.begin(), row.end(), std::size_t{0});
-    for (std::size_t i = 1; i <= a.size(); ++i) {
-        std::size_t diagonal = std::exchange(row[0], i);
-        for (std::size_t j = 1; j <= b.size(); ++j) {
-            const std::size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-            diagonal = row[j];
-            row[j] = std::min({replaced, row[j] + 1, row[j - 1] + 1});
-        }
-    }
-    return row[b.size()];
-}
-
-// " Did you mean 'x'?", or nothing.
-std::string hint_for(const std::string& word, const std::vector<std::string>& known) {
-    std::string best;
-    std::size_t best_distance = kHintDistanceMax + 1;
-    for (const std::string& candidate : known) {
-        const std::size_t distance = candidate.starts_with(word) && word.size() > 2 ? 1 : edit_distance(word, candidate);
-        if (distance < best_distance && distance < candidate.size()) {
-            best = candidate;
-            best_distance = distance;
-        }
-    }
-    return best.empty() ? std::string{} : " Did you mean '" + best + "'?";
-}
 
 std::vector<std::string> command_names(const CLI::App& app) {
     std::vector<std::string> names;
@@ -77,10 +47,10 @@ std::optional<std::string> check_command_words(const CLI::App& root, const std::
         if (word.starts_with('-')) {
             const std::vector<std::string> options = option_names(*app);
             if (word == "-h" || std::ranges::find(options, word) != options.end()) return std::nullopt;
-            return "unknown option '" + word + "'; options follow the command." + hint_for(word, options);
+            return "unknown option '" + word + "'; options follow the command." + config::hint_for(word, options);
         }
         if (std::ranges::find(known, word) == known.end()) {
-            return "unknown command '" + word + "'." + hint_for(word, known) + " Commands: " + join(known) + ".";
+            return "unknown command '" + word + "'." + config::hint_for(word, known) + " Commands: " + join(known) + ".";
         }
         command += (command.empty() ? "" : " ") + word;
         app = app->get_subcommand(word);
@@ -116,11 +86,6 @@ int run(const std::vector<std::string>& given) {
 
     CLI::App app{"Millrace: a durable, elastic stream store.", "millrace"};
     CommandLine line;
-    // Not CLI11's own environment handling: that looks at the options of all commands, which share
-    // this variable, and would overrule what was given to the one command that runs.
-    if (const char* controller = std::getenv("MILLRACE_CONTROLLER"); controller != nullptr && *controller != '\0') {
-        line.controller = controller;
-    }
     app.set_help_flag("-h,--help", "Print this help and exit");
     app.set_version_flag("--version", std::string{"millrace "} + kVersion);
     app.footer("Begin with 'millrace standalone --data-dir DIR'; every command has a --help with examples.\n"
@@ -132,8 +97,12 @@ int run(const std::vector<std::string>& given) {
     add_write_command(app, line);
     add_read_command(app, line);
     add_bench_commands(app, line);
+    add_settings_command(app, line);
+    add_metrics_command(app, line);
+    add_wire_check_command(app, line);
     CLI::App* version = app.add_subcommand("version", "Print the version");
     version->callback([&line] {
+        line.settings = nullptr;
         line.action = [&line] { return print_line(line, std::string{"millrace "} + kVersion) ? kDone : kFailed; };
     });
 
@@ -149,7 +118,7 @@ int run(const std::vector<std::string>& given) {
         const auto option = std::ranges::find_if(extras, [](const std::string& e) { return e.starts_with('-'); });
         if (option != extras.end()) {
             const std::string name = option->substr(0, option->find('='));
-            return complain(line.command, "unknown option '" + name + "'." + hint_for(name, option_names(chosen(app))));
+            return complain(line.command, "unknown option '" + name + "'." + config::hint_for(name, option_names(chosen(app))));
         }
         if (!extras.empty()) {
             return complain(line.command, "'" + extras.front() + "' is one argument too many.");
@@ -157,6 +126,13 @@ int run(const std::vector<std::string>& given) {
         std::string sentence = error.what();
         if (!sentence.empty() && sentence.back() != '.') sentence += '.';
         return complain(line.command, sentence);
+    }
+    // Not CLI11's own environment handling: that looks at the options of all commands, which share some names, and
+    // would overrule what was given to the one command that runs.
+    if (line.settings != nullptr) {
+        if (auto loaded = load_settings(line, *line.settings, line.settings_may_be_missing); !loaded) {
+            return complain(line.command, loaded.error().detail());
+        }
     }
     return line.action();
 }

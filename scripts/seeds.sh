@@ -1,21 +1,34 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# seeds.sh [COUNT]: runs the simulated crashes and torn writes of journal and container for COUNT seeds
-# each (default 2,000; test.sh runs a slice). A failure prints the command that replays its seed.
+# seeds.sh [COUNT [PROGRAM...]]: runs the simulated workloads for COUNT seeds each (default 2,000; ctest runs a slice):
+# log and container (crashes and torn writes of journal and container), echo (every fault that the simulator has).
+# A failure prints the command that replays its seed. MILLRACE_FIRST_SEED=n begins elsewhere. At the end: which unlikely
+# places were reached (probes.py).
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/packages.sh"
 
 count=${1:-2000}
 [[ $count =~ ^[1-9][0-9]*$ ]] || die "seeds.sh: '$count' is not a number of seeds."
-programs=(segmentstore/log/millrace_log_sim_test segmentstore/container/millrace_container_sim_test)
+shift || true
+declare -A known=([log]=segmentstore/log/millrace_log_sim_test
+    [container]=segmentstore/container/millrace_container_sim_test [echo]=tests/sim/echo/millrace_sim_echo_test)
+wanted=("$@")
+((${#wanted[@]} > 0)) || wanted=(log container echo)
+programs=()
+for name in "${wanted[@]}"; do
+    [[ -n ${known[$name]:-} ]] || die "seeds.sh: '$name' is no workload; there are log, container and echo."
+    programs+=("${known[$name]}")
+done
 "$root/scripts/build.sh" release "${programs[@]##*/}"
 mkdir -p "$logs"
+export MILLRACE_PROBES=$logs/probes
+rm -f "$MILLRACE_PROBES"
 failed=0
 for program in "${programs[@]}"; do
     begin=$SECONDS
     log=$logs/${program##*/}.log
-    if MILLRACE_SEEDS=$count "$root/build/release/$program" >"$log" 2>&1; then
+    if MILLRACE_SEEDS=$count nice "$root/build/release/$program" --gtest_filter='Seeds/*' >"$log" 2>&1; then
         say "${program##*/}: $(grep -c '^\[       OK \]' "$log") cases passed in $((SECONDS - begin)) s"
     else
         grep -E '^replay:|^\[  FAILED  \]' "$log" | sort -u | head -n 20 >&2 || tail -n 20 "$log" >&2
@@ -23,4 +36,8 @@ for program in "${programs[@]}"; do
         failed=1
     fi
 done
+if [[ -s $MILLRACE_PROBES ]]; then
+    "$root/scripts/probes.py" "$MILLRACE_PROBES" >"$logs/probes.txt"
+    say "$(tail -n 1 "$logs/probes.txt") (counts: $logs/probes.txt)"
+fi
 exit "$failed"

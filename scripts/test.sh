@@ -22,13 +22,15 @@ jobs=$(nproc)
 failed=()
 
 wanted() { [[ " ${parts[*]} " == *" $1 "* ]]; }
+# What a part may take from scratch on two cores, in minutes. Reported, not enforced: machines are shared.
+declare -A budget=([install]=3 [asan]=9 [tsan]=3 ["release build"]=12 ["release tests"]=10)
 # part NAME COMMAND...: runs it, says how long it took, remembers a failure and goes on.
 part() {
     local name=$1 begin=$SECONDS
     shift
     say "== $name"
     if "$@"; then
-        say "== $name: passed in $((SECONDS - begin)) s"
+        say "== $name: passed in $((SECONDS - begin)) s (budget $((60 * ${budget[$name]})) s)"
     else
         failed+=("$name")
         say "== $name: FAILED after $((SECONDS - begin)) s"

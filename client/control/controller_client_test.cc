@@ -19,7 +19,7 @@ class ScriptedChannel final : public rpc::Channel {
 public:
     using Script = std::function<Result<std::string>(const std::string& method, const std::string& body)>;
     explicit ScriptedChannel(Script script) : script_{std::move(script)} {}
-    Task<Result<std::string>> call(std::string method, std::string body, Deadline) override {
+    Task<Result<std::string>> call(std::string method, std::string body, Deadline, rpc::Metadata) override {
         co_return script_(method, body);
     }
     Task<void> close() override { co_return; }

@@ -20,6 +20,9 @@ constexpr std::size_t kReadBytesMin = 4 * 1024;
 constexpr std::chrono::seconds kReadConnectAttempt{5};
 // A store that is shutting down answers waiting reads with nothing.
 constexpr std::chrono::milliseconds kEmptyReplyPause{10};
+// A connection whose store says nothing, not even to keep-alives, is ended after a time between these.
+constexpr std::chrono::seconds kSilenceMin{60};
+constexpr std::chrono::seconds kSilenceMax{90};
 
 Result<void> check_position(std::string_view what, const Position& position, const StreamName& stream) {
     const std::string name{what};
@@ -141,12 +144,16 @@ Task<ReaderCore::Progress> ReaderCore::read_once(std::shared_ptr<Fetcher> fetche
     if (fetcher->until) length = std::min(length, *fetcher->until - fetcher->offset);
     fetcher->retry.trying();
     const MonotonicTime connect_by = std::min(runtime.clock.now() + kReadConnectAttempt, fetcher->retry.give_up_at());
-    auto make = [name = fetcher->name, offset = fetcher->offset, length](wire::RequestId id) -> wire::Message {
+    std::optional<MonotonicTime> asked;
+    auto make = [&asked, &runtime, name = fetcher->name, offset = fetcher->offset,
+                 length](wire::RequestId id) -> wire::Message {
+        asked = runtime.clock.now();  // there is a connection
         return wire::ReadSegment{name, offset, static_cast<std::int32_t>(length), "", id};
     };
     // At the end of what is written the reply comes with the next event, however long that takes.
     auto reply = co_await pool_.call(stream_, fetcher->segment, std::move(make), Deadline{connect_by}, Deadline::never());
     if (stopping_) co_return Progress::kStop;
+    if (asked) waited_since(*fetcher, *asked);
     if (reply) co_return co_await take_reply(std::move(fetcher), std::move(*reply));
 
     const auto wait = fetcher->retry.failed(std::move(reply).error(), "reading segment " + fetcher->name);
@@ -155,6 +162,18 @@ Task<ReaderCore::Progress> ReaderCore::read_once(std::shared_ptr<Fetcher> fetche
         co_return Progress::kStop;
     }
     co_return co_await pause(*wait) ? Progress::kMore : Progress::kStop;
+}
+
+void ReaderCore::waited_since(Fetcher& fetcher, MonotonicTime asked) {
+    const auto wait = client_.runtime.clock.now() - asked;
+    if (wait > kSilenceMax) {
+        // The store said something meanwhile, if only that it lives.
+        connected_before_ = true;
+        fetcher.retry.worked();
+    } else if (!fetcher.retry.failing() || wait < kSilenceMin) {
+        fetcher.retry.waited(asked);
+    }
+    // Otherwise perhaps nobody was there: a wait for that, after a failure, is trying.
 }
 
 Task<ReaderCore::Progress> ReaderCore::take_reply(std::shared_ptr<Fetcher> fetcher, wire::Message reply) {

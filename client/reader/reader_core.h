@@ -56,6 +56,8 @@ private:
     Task<void> fetch(std::shared_ptr<Fetcher> fetcher);
     // One read, or one pause after a failed one.
     Task<Progress> read_once(std::shared_ptr<Fetcher> fetcher);
+    // A read was with a store from `asked` until now: waiting for events does not count as retrying.
+    void waited_since(Fetcher& fetcher, MonotonicTime asked);
     Task<Progress> take_reply(std::shared_ptr<Fetcher> fetcher, wire::Message reply);
     // Hands over whole events; kStop when the bytes are no events.
     Progress take_data(Fetcher& fetcher, Bytes data);

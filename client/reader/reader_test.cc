@@ -482,6 +482,78 @@ TEST(Reader, GivesUpItsFirstContactAfterTheConnectTimeout) {
     EXPECT_NE(next.error().detail().find("10 s"), std::string::npos);
 }
 
+// Waiting at the tail is not trying: however long it was, one break leaves the whole retry time.
+TEST(Reader, ReconnectsAfterALongQuietWait) {
+    for (const bool has_read : {false, true}) {
+        for (const auto retry : {0s, 5s}) {
+            SCOPED_TRACE(std::to_string(has_read) + " " + std::to_string(retry.count()) + " s");
+            ReaderWorld w{1, 2, {10s, retry}};
+            auto reader = w.read();
+            if (has_read) {
+                w.put("a");
+                EXPECT_EQ(reader->next_text(), "a#0");
+            }
+            // For about as long as a silent store is given; for less, again and again; for hours.
+            for (const auto quiet : {65s, 40s, 40s, 0s, std::chrono::seconds{2h}, 50s}) {
+                EXPECT_EQ(reader->next_text(quiet), "(timed out)");
+                w.cluster.cut_connections();
+                EXPECT_EQ(reader->next_text(100ms), "(timed out)");
+            }
+            w.put("b");
+            EXPECT_EQ(reader->next_text(), "b#0");
+        }
+    }
+}
+
+TEST(Reader, RetriesForItsTimeFromTheBreakOn) {
+    for (const auto quiet : {std::chrono::seconds{1h}, 3s}) {
+        ReaderWorld w{1, 1, {10s, 5s}};
+        w.put("a");
+        auto reader = w.read();
+        EXPECT_EQ(reader->next_text(), "a#0");
+        EXPECT_EQ(reader->next_text(quiet), "(timed out)");
+        w.cluster.refuse_connections = true;
+        w.cluster.cut_connections();
+        const MonotonicTime broken = w.world.now();
+        const auto next = reader->next();
+        ASSERT_FALSE(next.ok());
+        EXPECT_TRUE(next.error().is(ErrorCode::kUnavailable));
+        EXPECT_NE(next.error().detail().find("did not work for 5 s"), std::string::npos) << next.error().to_string();
+        EXPECT_GE(w.world.now() - broken, 3s);
+        EXPECT_LE(w.world.now() - broken, 6s);
+    }
+}
+
+TEST(Reader, EndsWhenEachNewConnectionBreaksAtOnce) {
+    ReaderWorld w{1, 1, {10s, 5s}};
+    w.put("a");
+    auto reader = w.read();
+    EXPECT_EQ(reader->next_text(), "a#0");
+    EXPECT_EQ(reader->next_text(1h), "(timed out)");
+    w.cluster.break_read = [] { return true; };
+    w.cluster.cut_connections();
+    const MonotonicTime broken = w.world.now();
+    const std::size_t before = w.cluster.connections_made;
+    const auto next = reader->next();
+    ASSERT_FALSE(next.ok());
+    EXPECT_GE(w.cluster.connections_made, before + 4);
+    EXPECT_LE(w.world.now() - broken, 7s);
+}
+
+// What nobody answers is trying, even if somebody takes the connection.
+TEST(Reader, EndsWhenTheStoreTakesConnectionsAndSaysNothing) {
+    ReaderWorld w{1, 1, {10s, 5s}};
+    w.put("a");
+    auto reader = w.read();
+    EXPECT_EQ(reader->next_text(), "a#0");
+    EXPECT_EQ(reader->next_text(1h), "(timed out)");
+    w.cluster.mute = true;
+    const auto next = reader->next(5min);
+    ASSERT_FALSE(next.ok());
+    EXPECT_NE(next.error().detail().find("did not work for 5 s"), std::string::npos) << next.error().to_string();
+    EXPECT_EQ(w.cluster.connections_made, 2u);
+}
+
 TEST(Reader, StopsWhileItWaits) {
     ReaderWorld w{1, 3};
     auto reader = w.read();

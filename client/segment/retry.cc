@@ -41,6 +41,10 @@ MonotonicTime Retry::give_up_at() const {
     return since_.value_or(clock_.now()) + bound;
 }
 
+void Retry::waited(MonotonicTime begin) {
+    if (since_) *since_ += clock_.now() - std::max(begin, *since_);
+}
+
 void Retry::worked() {
     worked_before_ = true;
     rested();
@@ -48,6 +52,7 @@ void Retry::worked() {
 
 Result<std::chrono::nanoseconds> Retry::failed(Error error, std::string_view what) {
     trying();
+    failing_ = true;
     if (!may_pass(error)) return std::move(error).while_doing(what);
     const auto pause = backoff_.next();
     const MonotonicTime end = give_up_at();

@@ -45,11 +45,17 @@ public:
     }
     // Until when this round of attempts may go on; never() for no bound.
     MonotonicTime give_up_at() const;
+    // Whether an attempt of this round has failed already.
+    bool failing() const { return failing_; }
     // There was nothing to try for a while, which is not time spent trying: the next round begins anew.
     void rested() {
         since_.reset();
+        failing_ = false;
         backoff_.reset();
     }
+    // From `begin` until now a request waited, on a connection, for something that may take any time:
+    // that is not time spent trying.
+    void waited(MonotonicTime begin);
     // It works (again).
     void worked();
     // How long to pause before the next attempt; or, when `error` will not pass or the time is over,
@@ -63,6 +69,7 @@ private:
     const std::chrono::nanoseconds first_limit_;
     const std::chrono::nanoseconds later_limit_;
     bool worked_before_ = false;
+    bool failing_ = false;
     std::optional<MonotonicTime> since_;
     Backoff backoff_;
 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Hello, keep-alive and decoding. A segment store answers every keep-alive, so silence means that it
-// is gone: a connection whose other machine vanished would otherwise hang for many minutes.
+// Hello and decoding; keep-alives are the transport's. A segment store answers every one, so silence means that
+// it is gone: a connection whose other machine vanished would otherwise hang for minutes.
 #include "client/segment/segment_link.h"
 
 #include <utility>
@@ -10,9 +10,9 @@ namespace millrace::client {
 
 namespace {
 
-constexpr std::chrono::seconds kTick{10};
+constexpr std::chrono::seconds kKeepAliveEvery{10};
 // A store that brakes a client still answers at least every few seconds.
-constexpr int kSilentTicksMax = 6;
+constexpr std::chrono::seconds kSilenceLimit{60};
 // An event of 8 MiB behind a full window of appends must fit without ending the connection.
 constexpr std::size_t kSendQueueBytes = 32 * 1024 * 1024;
 
@@ -26,35 +26,15 @@ Task<Result<std::unique_ptr<SegmentLink>>> SegmentLink::open(Runtime runtime, En
 }
 
 SegmentLink::SegmentLink(Runtime runtime, std::unique_ptr<ByteStream> stream)
-    : runtime_{runtime},
-      connection_{runtime, std::move(stream), transport::ConnectionOptions{.send_queue_bytes = kSendQueueBytes}} {
-    schedule_tick();
-}
-
-SegmentLink::~SegmentLink() { runtime_.clock.cancel(timer_); }
-
-void SegmentLink::schedule_tick() {
-    timer_ = runtime_.clock.schedule(runtime_.clock.now() + kTick, runtime_.executor, [this] { tick(); });
-}
-
-void SegmentLink::tick() {
-    if (closing_) return;
-    silent_ticks_ = heard_ ? 0 : silent_ticks_ + 1;
-    if (silent_ticks_ >= kSilentTicksMax) {
-        shut(Error{ErrorCode::kUnavailable, "segment store " + peer() + " has been silent for a minute",
-                   Fate::kUnknown});
-        return;
-    }
-    if (!heard_) send(wire::KeepAlive{});
-    heard_ = false;
-    schedule_tick();
-}
+    : connection_{runtime, std::move(stream),
+                  transport::ConnectionOptions{.send_queue_bytes = kSendQueueBytes,
+                                               .keep_alive_every = kKeepAliveEvery,
+                                               .silence_limit = kSilenceLimit}} {}
 
 Task<Result<std::vector<wire::Message>>> SegmentLink::receive() {
     std::vector<wire::Message> messages;
     while (messages.empty()) {
         MR_CO_TRY(auto frames, co_await connection_.receive());
-        heard_ = true;
         messages.reserve(frames.size());
         for (const wire::Frame& frame : frames) {
             auto message = wire::decode(frame);
@@ -84,20 +64,14 @@ Task<Result<std::vector<wire::Message>>> SegmentLink::receive() {
 }
 
 void SegmentLink::send(const wire::Message& message) {
-    ByteBuffer frame;
-    wire::encode(message, frame);
-    connection_.send(std::move(frame));
+    connection_.send_encoded([&message](ByteBuffer& out) { wire::encode(message, out); });
 }
 
 void SegmentLink::send(Bytes frames) { connection_.send(std::move(frames)); }
 
 void SegmentLink::shut(Error reason) { connection_.shut(std::move(reason)); }
 
-Task<void> SegmentLink::close() {
-    closing_ = true;
-    runtime_.clock.cancel(timer_);
-    co_await connection_.close();
-}
+Task<void> SegmentLink::close() { return connection_.close(); }
 
 const std::string& SegmentLink::peer() const { return connection_.peer(); }
 

@@ -23,7 +23,6 @@ public:
     static Task<Result<std::unique_ptr<SegmentLink>>> open(Runtime runtime, Endpoint endpoint, Deadline deadline);
 
     SegmentLink(Runtime runtime, std::unique_ptr<ByteStream> stream);
-    ~SegmentLink();
 
     // At least one message, in order; hellos and keep-alives are taken care of here. One receive at
     // a time. Errors: as of transport::Connection; kUnavailable also for a frame that is no message,
@@ -40,15 +39,7 @@ public:
     const std::string& peer() const;
 
 private:
-    void schedule_tick();
-    void tick();
-
-    Runtime runtime_;
     transport::Connection connection_;
-    Clock::TimerId timer_ = 0;
-    bool closing_ = false;
-    bool heard_ = true;  // since the last tick
-    int silent_ticks_ = 0;
 };
 
 }  // namespace millrace::client

@@ -38,7 +38,7 @@ class FakeChannel final : public rpc::Channel {
 public:
     explicit FakeChannel(FakeCluster& cluster) : cluster_{cluster} {}
 
-    Task<Result<std::string>> call(std::string method, std::string body, Deadline deadline) override {
+    Task<Result<std::string>> call(std::string method, std::string body, Deadline deadline, rpc::Metadata) override {
         if (cluster_.controller_delay.count() > 0) {
             co_await sleep_for(cluster_.runtime_.clock, cluster_.controller_delay);
         }
@@ -136,6 +136,7 @@ FakeSegment* FakeCluster::find(const std::string& name) {
 }
 
 bool FakeCluster::handle(Peer& peer, wire::Message message) {
+    if (mute) return true;
     if (std::holds_alternative<wire::Hello>(message)) {
         peer.send(wire::Hello{});
     } else if (std::holds_alternative<wire::KeepAlive>(message)) {

@@ -75,6 +75,8 @@ public:
     std::chrono::nanoseconds controller_delay{0};
     bool reachable = true;
     bool refuse_connections = false;
+    // Connections are taken, and nothing is ever said on them.
+    bool mute = false;
 
     // Replaces `old` by segments with these ranges: successors are known first, then `old` is sealed.
     std::vector<SegmentId> scale(const std::vector<SegmentId>& old, const std::vector<KeyRange>& ranges);

@@ -166,15 +166,17 @@ void WriterCore::fail(Error error) {
 
 void WriterCore::end(const Error& error) {
     stopping_ = true;
+    std::deque<BlockPtr> sent;  // nobody knows what became of them
     std::deque<BlockPtr> lost;
     for (const auto& [id, range] : ranges_) {
         if (const auto found = segments_.find(id); found != segments_.end()) {
-            for (BlockPtr& block : found->second->surrender()) lost.push_back(std::move(block));
+            for (BlockPtr& block : found->second->surrender()) sent.push_back(std::move(block));
         }
         for (BlockPtr& block : staging_.surrender(id)) lost.push_back(std::move(block));
     }
     stop_.notify_all();
     for (auto& [id, writer] : segments_) writer->interrupt();
+    finish(std::move(sent), Error{error}.with_unknown_fate());
     finish(std::move(lost), error);
 }
 

@@ -91,7 +91,7 @@ public:
     std::size_t size() const { return out_.size(); }
     // Overwrites four bytes written before, for lengths and checksums known only at the end.
     void patch_u32(std::size_t at, std::uint32_t v) {
-        MR_CHECK(at + 4 <= out_.size());
+        MR_CHECK(out_.size() >= 4 && at <= out_.size() - 4);
         v = detail::in_order<Order>(v);
         std::memcpy(out_.data() + at, &v, sizeof v);
     }

@@ -14,4 +14,10 @@ namespace millrace {
 // crc32c(b, crc32c(a)) is the checksum of a followed by b.
 std::uint32_t crc32c(ByteView bytes, std::uint32_t seed = 0);
 
+// The same by each way alone, for the tests that compare them.
+std::uint32_t crc32c_by_table(ByteView bytes, std::uint32_t seed = 0);
+bool crc32c_has_hardware();
+// REQUIRES: crc32c_has_hardware().
+std::uint32_t crc32c_by_hardware(ByteView bytes, std::uint32_t seed = 0);
+
 }  // namespace millrace

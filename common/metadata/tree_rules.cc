@@ -1,17 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/metadata/tree_rules.h"
 
-#include <set>
+#include <utility>
 
 namespace millrace::metadata {
 
 namespace {
 
 constexpr std::size_t kMaxNameBytes = 1024;
-
-const std::string& path_of(const Operation& operation) {
-    return std::visit([](const auto& o) -> const std::string& { return o.path; }, operation);
-}
 
 std::string version_text(Version version) { return std::to_string(version.number()); }
 
@@ -21,6 +17,10 @@ Result<void> check_version(const std::string& path, Version expected, Version fo
                  path + " has version " + version_text(found) + ", not " + version_text(expected)};
 }
 
+bool is_reserved(std::string_view path) {
+    return path.starts_with(kReservedRoot) && (path.size() == kReservedRoot.size() || path[kReservedRoot.size()] == '/');
+}
+
 }  // namespace
 
 Result<void> check_path(std::string_view path) {
@@ -28,6 +28,11 @@ Result<void> check_path(std::string_view path) {
         return Error{ErrorCode::kInvalidArgument, "path '" + std::string{path} + "' " + std::string{why}};
     };
     if (path == "/") return ok();
+    if (path.size() > kMaxPathBytes) {
+        return Error{ErrorCode::kInvalidArgument, "a path of " + std::to_string(path.size()) + " bytes, beginning with '" +
+                                                      std::string{path.substr(0, 256)} + "'; at most " +
+                                                      std::to_string(kMaxPathBytes)};
+    }
     if (path.empty() || path.front() != '/') return refuse("must begin with '/'");
     if (path.back() == '/') return refuse("must not end with '/'");
     if (path.find('\0') != std::string_view::npos) return refuse("must not contain NUL");
@@ -39,6 +44,15 @@ Result<void> check_path(std::string_view path) {
         if (name == "." || name == "..") return refuse("must not use '.' or '..' as a name");
         if (name.size() > kMaxNameBytes) return refuse("has a name of more than 1024 bytes");
         begin = end + 1;
+    }
+    return ok();
+}
+
+Result<void> check_user_path(std::string_view path) {
+    MR_TRY_VOID(check_path(path));
+    if (is_reserved(path)) {
+        return Error{ErrorCode::kInvalidArgument, "path '" + std::string{path} + "' is reserved; use a name other than '" +
+                                                      std::string{kReservedRoot} + "'"};
     }
     return ok();
 }
@@ -58,7 +72,7 @@ Result<void> check_bounds(const std::vector<Operation>& operations) {
     std::size_t total = 0;
     for (const Operation& operation : operations) {
         const std::string& path = path_of(operation);
-        MR_TRY_VOID(check_path(path));
+        MR_TRY_VOID(check_user_path(path));
         std::size_t value_bytes = 0;
         if (const auto* create = std::get_if<Create>(&operation)) value_bytes = create->value.size();
         if (const auto* set = std::get_if<Set>(&operation)) value_bytes = set->value.size();
@@ -76,79 +90,96 @@ Result<void> check_bounds(const std::vector<Operation>& operations) {
     return ok();
 }
 
-Result<void> TreeChanges::apply(const std::vector<Operation>& operations) {
-    MR_TRY_VOID(check_bounds(operations));
-    Changed pending;
-    for (const Operation& operation : operations) MR_TRY_VOID(apply_one(operation, pending));
-    for (auto& [path, node] : pending) changed_.insert_or_assign(path, std::move(node));
-    return ok();
+Result<std::vector<TreeEvent>> TreeChanges::apply(const std::vector<Operation>& operations, SessionId session,
+                                                  ChangeId id) {
+    Multi multi{session, id, {}, {}};
+    for (const Operation& operation : operations) MR_TRY_VOID(apply_one(operation, multi));
+    for (auto& [path, change] : multi.pending) changed_.insert_or_assign(path, std::move(change));
+    return std::move(multi.events);
 }
 
-Result<void> TreeChanges::apply_one(const Operation& operation, Changed& pending) {
+Result<void> TreeChanges::apply_one(const Operation& operation, Multi& multi) {
     const std::string& path = path_of(operation);
     if (path == "/") {
         if (std::holds_alternative<Create>(operation)) return Error{ErrorCode::kAlreadyExists, "/ always exists"};
-        if (std::holds_alternative<Check>(operation)) return ok();
+        if (const auto* check = std::get_if<Check>(&operation)) return check_version(path, check->expected, Version{0});
         return Error{ErrorCode::kInvalidArgument, "/ can neither be set nor removed"};
     }
-    MR_TRY(std::optional<Node> node, look(path, pending));
-    if (const auto* create = std::get_if<Create>(&operation)) {
-        if (node) return Error{ErrorCode::kAlreadyExists, path + " exists already"};
-        const std::string parent{parent_of(path)};
-        if (parent != "/") {
-            MR_TRY(const std::optional<Node> above, look(parent, pending));
-            if (!above) return Error{ErrorCode::kNotFound, "the parent of " + path + " does not exist"};
-        }
-        MR_TRY(const std::size_t siblings, count_children(parent, kMaxChildren, pending));
-        if (siblings >= kMaxChildren) {
-            return Error{ErrorCode::kTooLarge, "the parent of " + path + " has " + std::to_string(siblings) +
-                                                   " children already"};
-        }
-        pending.insert_or_assign(path, Node{create->value, Version{0}});
-        return ok();
-    }
-    if (!node) return Error{ErrorCode::kNotFound, path + " does not exist"};
+    if (const auto* created = std::get_if<Create>(&operation)) return create(*created, multi);
+
+    MR_TRY(Change* const node, find(path, multi));
+    if (node == nullptr) return Error{ErrorCode::kNotFound, path + " does not exist"};
+    Stat& stat = *node->stat;
     if (const auto* set = std::get_if<Set>(&operation)) {
-        MR_TRY_VOID(check_version(path, set->expected, node->version));
-        pending.insert_or_assign(path, Node{set->value, next(node->version)});
+        MR_TRY_VOID(check_version(path, set->expected, stat.version));
+        stat.version = next(stat.version);
+        stat.changed = multi.id;
+        node->value = set->value;
+        multi.events.push_back({EventKind::kChanged, path});
         return ok();
     }
     if (const auto* remove = std::get_if<Remove>(&operation)) {
-        MR_TRY_VOID(check_version(path, remove->expected, node->version));
-        MR_TRY(const std::size_t below, count_children(path, 1, pending));
-        if (below > 0) return Error{ErrorCode::kFailedPrecondition, path + " has children"};
-        pending.insert_or_assign(path, std::nullopt);
+        MR_TRY_VOID(check_version(path, remove->expected, stat.version));
+        if (stat.children > 0) return Error{ErrorCode::kFailedPrecondition, path + " has children"};
+        MR_TRY(const Change* const parent, find(parent_of(path), multi));
+        MR_CHECK(parent != nullptr);
+        node->stat.reset();
+        node->value.reset();
+        child_changed(parent_of(path), -1, multi);
+        multi.events.push_back({EventKind::kDeleted, path});
+        multi.events.push_back({EventKind::kChildrenChanged, std::string{parent_of(path)}});
         return ok();
     }
-    return check_version(path, std::get<Check>(operation).expected, node->version);
+    return check_version(path, std::get<Check>(operation).expected, stat.version);
 }
 
-Result<std::optional<Node>> TreeChanges::look(std::string_view path, const Changed& pending) {
-    const std::string key{path};
-    if (const auto found = pending.find(key); found != pending.end()) return found->second;
-    if (const auto found = changed_.find(key); found != changed_.end()) return found->second;
-    return stored_.read(path);
+Result<void> TreeChanges::create(const Create& create, Multi& multi) {
+    const std::string& path = create.path;
+    const std::string parent_path{parent_of(path)};
+    MR_TRY(const Change* const there, find(path, multi));
+    if (there != nullptr) return Error{ErrorCode::kAlreadyExists, path + " exists already"};
+    MR_TRY(const Change* const parent, find(parent_path, multi));
+    if (parent == nullptr) return Error{ErrorCode::kNotFound, "the parent of " + path + " does not exist"};
+    if (parent->stat->ephemeral_owner != SessionId{}) {
+        return Error{ErrorCode::kFailedPrecondition, "the parent of " + path + " is ephemeral: it cannot have children"};
+    }
+    // The reserved node is not counted against the users of the root.
+    const std::size_t most = kMaxChildren + (parent_path == "/" ? 1 : 0);
+    if (parent->stat->children >= most) {
+        return Error{ErrorCode::kTooLarge,
+                     "the parent of " + path + " has " + std::to_string(parent->stat->children) + " children already"};
+    }
+    Stat stat;
+    if (create.lifetime == Lifetime::kEphemeral) stat.ephemeral_owner = multi.session;
+    stat.created = stat.changed = stat.children_changed = multi.id;
+    multi.pending.insert_or_assign(path, Change{stat, create.value});
+    child_changed(parent_path, 1, multi);
+    multi.events.push_back({EventKind::kCreated, path});
+    multi.events.push_back({EventKind::kChildrenChanged, parent_path});
+    return ok();
 }
 
-Result<std::size_t> TreeChanges::count_children(std::string_view path, std::size_t limit, const Changed& pending) {
-    const std::string prefix = path == "/" ? "/" : std::string{path} + "/";
-    std::set<std::string> added;
-    std::set<std::string> removed;
-    // Later layers win, so the older one first.
-    for (const Changed* layer : {static_cast<const Changed*>(&changed_), &pending}) {
-        for (auto it = layer->lower_bound(prefix); it != layer->end() && it->first.starts_with(prefix); ++it) {
-            const std::string name = it->first.substr(prefix.size());
-            if (name.empty() || name.find('/') != std::string::npos) continue;
-            (it->second ? added : removed).insert(name);
-            (it->second ? removed : added).erase(name);
+Result<TreeChanges::Change*> TreeChanges::find(std::string_view path, Multi& multi) {
+    std::string key{path};
+    auto found = multi.pending.find(key);
+    if (found == multi.pending.end()) {
+        Change change;
+        if (const auto earlier = changed_.find(key); earlier != changed_.end()) {
+            change = earlier->second;
+        } else {
+            MR_TRY(change.stat, stored_.read(path));
+            // What is not there needs no place among the changes.
+            if (!change.stat) return static_cast<Change*>(nullptr);
         }
+        found = multi.pending.emplace(std::move(key), std::move(change)).first;
     }
-    // Enough of the stored names that the limit is seen even if all removed ones are among them.
-    MR_TRY(const std::vector<std::string> stored, stored_.names(path, limit + removed.size()));
-    for (const std::string& name : stored) {
-        if (!removed.contains(name)) added.insert(name);
-    }
-    return added.size();
+    return found->second.stat ? &found->second : nullptr;
+}
+
+void TreeChanges::child_changed(std::string_view parent, int by, Multi& multi) {
+    Stat& stat = *multi.pending.at(std::string{parent}).stat;
+    stat.children = static_cast<std::uint32_t>(static_cast<int>(stat.children) + by);
+    stat.children_changed = multi.id;
 }
 
 }  // namespace millrace::metadata

@@ -34,6 +34,14 @@ struct WriterId {
     std::string to_string() const { return to_hex(bytes); }
 };
 
+// Which of a segment's attributes (numbers kept beside its bytes); chosen by clients, opaque.
+struct AttributeId {
+    std::array<std::byte, 16> bytes{};
+
+    auto operator<=>(const AttributeId&) const = default;
+    std::string to_string() const { return to_hex(bytes); }
+};
+
 // The number of a writer's event that no event has: "this writer has written nothing here yet".
 inline constexpr std::int64_t kNoEventNumber = INT64_MIN;
 
@@ -45,5 +53,16 @@ struct std::hash<millrace::WriterId> {
         std::size_t h;
         std::memcpy(&h, id.bytes.data() + 8, sizeof h);
         return h;
+    }
+};
+template <>
+struct std::hash<millrace::AttributeId> {
+    std::size_t operator()(const millrace::AttributeId& id) const noexcept {
+        std::uint64_t high;
+        std::uint64_t low;
+        std::memcpy(&high, id.bytes.data(), sizeof high);
+        std::memcpy(&low, id.bytes.data() + 8, sizeof low);
+        // Clients number theirs in either half.
+        return static_cast<std::size_t>((high * 0x9E3779B97F4A7C15) ^ low);
     }
 };

@@ -28,4 +28,12 @@ double position_of_hash(std::uint64_t hash);
 
 inline double routing_position(std::string_view key) { return position_of_hash(routing_key_hash(key)); }
 
+// Of the primary key of a key-value table, whose bytes are hashed as they are. The seed is negative,
+// and most other implementations of the hash would not extend its sign.
+inline constexpr std::int32_t kTableKeySeed = -2'020'233'499;
+
+inline double table_key_position(ByteView primary_key) {
+    return position_of_hash(murmur3_x64_128(primary_key, kTableKeySeed));
+}
+
 }  // namespace millrace

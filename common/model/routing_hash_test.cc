@@ -40,17 +40,23 @@ INSTANTIATE_TEST_SUITE_P(
                     KeyVector{"\xE6\x97\xA5\xE6\x9C\xAC\xE8\xAA\x9E", 0x5610e3afacf61e59, 0.33619521178203393},
                     KeyVector{"\xF0\x9F\x98\x80", 0xc66813bfd73041ef, 0.7750255912171164}));
 
+struct TableKeyVector {
+    std::string_view hex;
+    double position;
+    double with_zeros;  // if the seed's sign were not extended
+};
+
 // The seed is negative: it must fill both halves of the state with its sign.
-TEST(Murmur3, SignExtendsItsSeed) {
-    constexpr std::int32_t kSeed = -2'020'233'499;
-    const auto position = [](std::string_view hex) {
-        return position_of_hash(murmur3_x64_128(from_hex(hex), kSeed));
-    };
-    EXPECT_EQ(position("00000000"), 0.2518405200335543);
-    EXPECT_EQ(position("00000001"), 0.7869216576677149);
-    EXPECT_EQ(position("6b657931"), 0.011579266115581355);
-    EXPECT_EQ(position("0102030405060708"), 0.9479925589212481);
-    EXPECT_EQ(position(std::string(32, '0')), 0.8153192835338181);
+TEST(TableKeyPosition, AgreesWithOtherClients) {
+    for (const TableKeyVector& vector :
+         {TableKeyVector{"00000000", 0.2518405200335543, 0.5307112488485723},
+          TableKeyVector{"00000001", 0.7869216576677149, 0.3589609304652044},
+          TableKeyVector{"6b657931", 0.011579266115581355, 0.5295274232718699},
+          TableKeyVector{"0102030405060708", 0.9479925589212481, 0.12758884730386288},
+          TableKeyVector{"00000000000000000000000000000000", 0.8153192835338181, 0.5107947024953674}}) {
+        EXPECT_EQ(table_key_position(from_hex(vector.hex)), vector.position) << vector.hex;
+        EXPECT_NE(table_key_position(from_hex(vector.hex)), vector.with_zeros) << vector.hex;
+    }
 }
 
 TEST(PositionOfHash, StaysBelowOne) {

@@ -110,6 +110,15 @@ INSTANTIATE_TEST_SUITE_P(Published, ContainerHash,
                                          SlotVector{"scope/_MARKstream/0", 0x8c6c44860973716c},
                                          SlotVector{"_system/containers/metadata_1", 0xcd78353c6b783da6}));
 
+TEST(ContainerOf, IsTheSameForAllEpochsTransactionsAndTransientsOfASegment) {
+    const std::string id = "0123456789abcdef0123456789abcdef";
+    const std::uint32_t slot = 0x2f24fa0e019c1719 & 0xFFF;
+    for (const std::string& suffix : {std::string{".#epoch.0"}, std::string{".#epoch.2147483647"},
+                                     ".#epoch.7#transaction." + id, ".#epoch.7#transient." + id, "#transaction." + id}) {
+        EXPECT_EQ(hash_slot_of("scope/stream/0" + suffix), slot) << suffix;
+    }
+}
+
 TEST(ContainerOf, UsesAllContainersAndNoOther) {
     for (const std::uint32_t containers : {1u, 3u, 16u, 48u, 4096u}) {
         std::set<std::uint32_t> seen;

@@ -21,6 +21,13 @@ namespace millrace::rpc {
 // Largest request or reply, as every client in use has it.
 inline constexpr std::size_t kMaxMessageBytes = 4 * 1024 * 1024;
 
+// Calls that a server has at once, and the bytes of their requests; what is beyond is refused with kNoSpace.
+inline constexpr std::size_t kMaxRunningCalls = 4096;
+inline constexpr std::size_t kMaxRunningBytes = 64 * 1024 * 1024;
+
+// Keys and values of a call's metadata together.
+inline constexpr std::size_t kMaxMetadataBytes = 6 * 1024;
+
 // The status codes of gRPC that our services use; numbers are gRPC's.
 enum class StatusCode : std::uint8_t {
     kOk = 0,
@@ -45,14 +52,29 @@ enum class StatusCode : std::uint8_t {
 StatusCode to_status(ErrorCode code);
 ErrorCode from_status(StatusCode code);
 
+// The fate of a call that ended with this status.
+Fate fate_of(StatusCode code);
+
+// What a server tells of a handler's error: to_status() of its code, or kInternal where that one would tell the caller
+// that nothing was done while the error says that nobody knows.
+StatusCode status_of(const Error& error);
+
+// What goes with a request beside its message: keys of a-z 0-9 - _ . (none begins with "grpc-", ends with
+// "-bin" or is one of HTTP's own such as "te"), values of printable ASCII without blanks at their ends.
+using Metadata = std::map<std::string, std::string>;
+
+// kInvalidArgument names the key; kTooLarge beyond kMaxMetadataBytes.
+Result<void> check_metadata(const Metadata& metadata);
+
 struct Request {
     std::string method;  // "/package.Service/rpcName"
     std::string body;    // serialized message
-    std::map<std::string, std::string> metadata;
+    Metadata metadata;   // the caller's; the library may add keys
     std::string peer;
 };
 
-// Serialized reply, or an error that becomes a status (code by to_status, message = detail).
+// Serialized reply, or an error that becomes a status (status_of, message = detail). A reply beyond kMaxMessageBytes
+// becomes kTooLarge, which callers take for "nothing was done": only what changes nothing may answer at such length.
 using Handler = std::function<Task<Result<std::string>>(Request)>;
 
 class Server {
@@ -70,8 +92,9 @@ public:
     virtual ~Channel() = default;
 
     // Errors by from_status; kUnavailable and kTimedOut name the endpoint. Fate unknown unless the
-    // call certainly never left.
-    virtual Task<Result<std::string>> call(std::string method, std::string body, Deadline deadline) = 0;
+    // call certainly never left. kTooLarge and kInvalidArgument (check_metadata()) before anything is sent.
+    virtual Task<Result<std::string>> call(std::string method, std::string body, Deadline deadline,
+                                           Metadata metadata = {}) = 0;
     // Outstanding calls end with kCancelled; completes when none is left.
     virtual Task<void> close() = 0;
 };

@@ -25,6 +25,27 @@ TEST(RpcStatus, IsNeverOkForAnError) {
     for (int n = 1; n <= 24; ++n) EXPECT_NE(to_status(static_cast<ErrorCode>(n)), StatusCode::kOk) << n;
 }
 
+TEST(RpcMetadata, TakesOnlyWhatTheProtocolCarries) {
+    EXPECT_TRUE(check_metadata({}).ok());
+    EXPECT_TRUE(check_metadata({{"authorization", "Basic YTpi"}, {"x-1_2.3", ""}}).ok());
+    for (const std::string key : {"", "Authorization", "a b", "grpc-timeout", "x-bin", "te", "content-type", ":path", "\xc3\xa9", "a\n"}) {
+        EXPECT_TRUE(check_metadata({{key, "v"}}).error().is(ErrorCode::kInvalidArgument)) << key;
+    }
+    for (const std::string value : {" a", "a ", "a\r\nb: c", "\xc3\xa9", "\x7f"}) {
+        EXPECT_TRUE(check_metadata({{"k", value}}).error().is(ErrorCode::kInvalidArgument)) << value;
+    }
+    EXPECT_TRUE(check_metadata({{"k", std::string(kMaxMetadataBytes - 1, 'x')}}).ok());
+    EXPECT_TRUE(check_metadata({{"k", std::string(kMaxMetadataBytes, 'x')}}).error().is(ErrorCode::kTooLarge));
+}
+
+TEST(RpcStatus, NeverSaysThatNothingWasDoneWhenNobodyKnows) {
+    for (int n = 1; n <= 24; ++n) {
+        const auto code = static_cast<ErrorCode>(n);
+        EXPECT_EQ(status_of(Error{code, ""}), to_status(code));
+        EXPECT_EQ(fate_of(status_of(Error{code, "", Fate::kUnknown})), Fate::kUnknown) << to_string(code);
+    }
+}
+
 TEST(RpcStatus, TakesEveryStatusForAnError) {
     for (int n = 1; n <= 16; ++n) EXPECT_GE(static_cast<int>(from_status(static_cast<StatusCode>(n))), 1) << n;
 }

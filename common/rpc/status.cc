@@ -59,4 +59,23 @@ ErrorCode from_status(StatusCode code) {
     return ErrorCode::kInternal;
 }
 
+Fate fate_of(StatusCode code) {
+    switch (code) {
+        case StatusCode::kCancelled:
+        case StatusCode::kUnknown:
+        case StatusCode::kDeadlineExceeded:
+        case StatusCode::kAborted:
+        case StatusCode::kInternal:
+        case StatusCode::kUnavailable:
+        case StatusCode::kDataLoss: return Fate::kUnknown;
+        default: return Fate::kNotApplied;
+    }
+}
+
+StatusCode status_of(const Error& error) {
+    const StatusCode status = to_status(error.code());
+    if (error.fate() == Fate::kUnknown && fate_of(status) != Fate::kUnknown) return StatusCode::kInternal;
+    return status;
+}
+
 }  // namespace millrace::rpc

@@ -15,6 +15,8 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include "common/runtime/rare.h"
+
 namespace millrace {
 
 namespace {
@@ -55,7 +57,11 @@ void spawn(const Executor& executor, UniqueFunction<Task<void>()> start) {
 
 Task<Executor> this_executor() { co_return co_await boost::asio::this_coro::executor; }
 
-Task<void> yield() { co_await boost::asio::post(boost::asio::use_awaitable); }
+Task<void> yield() {
+    co_await boost::asio::post(boost::asio::use_awaitable);
+    // Whoever else is ready may take more than one turn.
+    if (MR_RARE("runtime.yields_twice")) co_await boost::asio::post(boost::asio::use_awaitable);
+}
 
 Task<void> suspend(UniqueFunction<void(UniqueFunction<void()> resume)> start) {
     return boost::asio::async_initiate<const boost::asio::use_awaitable_t<>, void()>(

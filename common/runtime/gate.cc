@@ -3,6 +3,8 @@
 
 #include <utility>
 
+#include "common/runtime/rare.h"
+
 namespace millrace {
 
 void Gate::Pass::release() {
@@ -14,7 +16,10 @@ void Gate::Pass::release() {
 Gate::~Gate() { MR_CHECK(inside_ == 0); }
 
 Result<Gate::Pass> Gate::enter() {
-    if (closed_) return Error{ErrorCode::kClosed, "closing"};
+    if (closed_) {
+        MR_PROBE("runtime.gate_refused");
+        return Error{ErrorCode::kClosed, "closing"};
+    }
     return Pass{*this};
 }
 
@@ -31,7 +36,10 @@ void Gate::spawn(const Executor& executor, UniqueFunction<Task<void>()> start) {
 
 Task<void> Gate::close() {
     closed_ = true;
-    while (inside_ > 0) co_await empty_.wait();
+    while (inside_ > 0) {
+        MR_PROBE("runtime.gate_waits");
+        co_await empty_.wait();
+    }
 }
 
 }  // namespace millrace

@@ -36,7 +36,14 @@ public:
     virtual Task<Result<std::size_t>> read_some(MutableByteView into) = 0;
     // Writes all of it, gathered, in order. One write at a time. The memory stays valid until then.
     virtual Task<Result<void>> write(std::span<const ByteView> pieces) = 0;
-    // Outstanding and later calls end with kClosed. Bytes written before may still arrive.
+    // Writes what can be written at once and answers how many bytes that were. 0 also where a stream cannot do so or
+    // is broken: write() tells. REQUIRES: no write is outstanding.
+    virtual std::size_t try_write(std::span<const ByteView> /*pieces*/) { return 0; }
+    // No write will follow: the other side reads the orderly end after what was written. Reading goes on. Streams that
+    // cannot end one direction do nothing. REQUIRES: no write is outstanding.
+    virtual void end_writing() {}
+    // Outstanding and later calls end with kClosed. Bytes written before may still arrive; they may not where the other
+    // side sent something that was never read (TCP resets), see end_writing().
     virtual void close() = 0;
 
     // For log lines: the other side's address.

@@ -13,6 +13,7 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include "common/runtime/executor.h"
+#include "common/runtime/rare.h"
 
 namespace millrace {
 
@@ -78,6 +79,8 @@ Task<bool> Signal::wait_until(Clock& clock, MonotonicTime when) {
 
 void Signal::notify_one() {
     if (waiters_.empty()) return;
+    // Waiters loop over their condition, so one that is woken for nothing waits again.
+    if (MR_RARE("runtime.woken_for_nothing")) return notify_all();
     auto waiter = std::move(waiters_.front());
     waiters_.pop_front();
     waiter(true);

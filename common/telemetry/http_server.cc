@@ -14,6 +14,7 @@
 #include <boost/beast/http/verb.hpp>
 
 #include "common/runtime/gate.h"
+#include "common/telemetry/http_metrics.h"
 #include "common/telemetry/log.h"
 
 namespace millrace::telemetry {
@@ -74,21 +75,26 @@ public:
     Task<void> close() override {
         gate_.shut();
         listener_->close();
-        for (const auto& [id, stream] : streams_) stream->close();
+        for (const auto& [id, place] : places_) place.stream->close();
         changed_.notify_all();
         co_await gate_.close();
     }
 
 private:
+    struct Place {
+        std::shared_ptr<ByteStream> stream;
+        MonotonicTime since;
+        bool evicted = false;
+    };
+
     Task<void> accept_all() {
         while (!gate_.closed()) {
-            if (streams_.size() >= options_.connections_max) {
-                co_await changed_.wait();
-                continue;
-            }
             auto accepted = co_await listener_->accept();
             if (accepted.ok()) {
-                serve_in_background(std::move(accepted).value());
+                metrics_.accepted.add();
+                const std::shared_ptr<ByteStream> stream = std::move(accepted).value();
+                co_await wait_for_a_place();
+                if (!gate_.closed()) serve_in_background(stream);
             } else if (!gate_.closed()) {
                 MR_LOG_WARN("http connection not accepted", {"reason", accepted.error().detail()});
                 co_await changed_.wait_until(runtime_.clock, runtime_.clock.now() + kAcceptPause);
@@ -96,17 +102,32 @@ private:
         }
     }
 
-    void serve_in_background(std::shared_ptr<ByteStream> stream) {
+    Task<void> wait_for_a_place() {
+        while (!gate_.closed() && places_.size() >= options_.connections_max) {
+            Place& oldest = places_.begin()->second;
+            const MonotonicTime yields = oldest.since + options_.yield_after;
+            if (runtime_.clock.now() < yields) {
+                co_await changed_.wait_until(runtime_.clock, yields);
+                continue;
+            }
+            if (!std::exchange(oldest.evicted, true)) {
+                metrics_.evicted.add();
+                oldest.stream->close();
+            }
+            // Its coroutine ends soon, and with it the place.
+            co_await changed_.wait();
+        }
+    }
+
+    void serve_in_background(const std::shared_ptr<ByteStream>& stream) {
         const std::uint64_t id = ++last_id_;
-        streams_.emplace(id, stream);
+        places_.emplace(id, Place{stream, runtime_.clock.now()});
         gate_.spawn(runtime_.executor, [this, id, stream]() -> Task<void> {
             co_await serve(*stream);
             stream->close();
-            streams_.erase(id);
+            places_.erase(id);
             changed_.notify_all();
         });
-        // The gate was closed while the connection was being accepted.
-        if (gate_.closed()) streams_.erase(id);
     }
 
     // `stream` lives until the caller's coroutine has ended.
@@ -116,6 +137,7 @@ private:
         bool whole = false;
         auto reply = co_await read_request(stream, whole);
         if (reply) {
+            metrics_.count(reply->response.status);
             const std::string head = head_of(reply->response);
             std::vector<ByteView> pieces{as_bytes(head)};
             if (!reply->head_only) pieces.push_back(as_bytes(reply->response.body));
@@ -197,8 +219,9 @@ private:
     const std::map<std::string, Handler> handlers_;
     const std::unique_ptr<Listener> listener_;
 
+    HttpMetrics metrics_;
     std::uint64_t last_id_ = 0;
-    std::map<std::uint64_t, std::shared_ptr<ByteStream>> streams_;  // at most connections_max
+    std::map<std::uint64_t, Place> places_;  // the oldest first; at most connections_max
     Signal changed_;  // a connection ended, or closing began
     Gate gate_;
 };

@@ -25,8 +25,11 @@ struct HttpResponse {
 struct HttpServerOptions {
     // Request line and headers; more is answered with 431.
     std::size_t request_bytes_max = 8 * 1024;
-    // Further connections wait in the kernel's queue.
+    // One more waits to be served, others in the kernel's queue.
     std::size_t connections_max = 64;
+    // While somebody waits, the oldest connection is closed when it has had this long: connections that dribble or do
+    // not read cannot keep out who asks after the server's health.
+    std::chrono::nanoseconds yield_after = std::chrono::seconds{1};
     // From accept to the end of the reply; then the connection is closed.
     std::chrono::nanoseconds request_time = std::chrono::seconds{10};
 };

@@ -10,7 +10,9 @@
 #include "common/runtime/asio/asio_runtime.h"
 #include "common/runtime/asio/block_on.h"
 #include "common/runtime/gate.h"
+#include "common/telemetry/health.h"
 #include "common/telemetry/http_server.h"
+#include "common/telemetry/metrics.h"
 
 namespace millrace::telemetry {
 namespace {
@@ -34,6 +36,8 @@ protected:
             std::map<std::string, HttpServer::Handler> handlers;
             handlers["/health"] = [] { return HttpResponse{200, "text/plain", "fine\n"}; };
             handlers["/sick"] = [] { return HttpResponse{503, "text/plain", "sick\n"}; };
+            handlers["/state"] = [this] { return health_.response(); };
+            handlers["/metrics"] = [] { return HttpResponse{.body = render()}; };
             handlers["/big"] = [] { return HttpResponse{200, "text/plain", std::string(8 * 1024 * 1024, 'b')}; };
             auto server = co_await HttpServer::start(bundle_, Endpoint{"127.0.0.1", 0}, std::move(handlers), options);
             if (server.ok()) server_ = std::move(server).value();
@@ -67,6 +71,7 @@ protected:
         return block_on(shard_.executor(), [this, request = std::move(request)]() { return exchange(request); });
     }
 
+    Health health_;
     AsioRuntime shard_;
     Runtime bundle_ = shard_.bundle();
     std::unique_ptr<HttpServer> server_;
@@ -83,6 +88,29 @@ TEST_F(HttpServerTest, AnswersGetAndHead) {
     EXPECT_TRUE(ask("GET /health?verbose=1 HTTP/1.0\r\n\r\n").ends_with("\r\n\r\nfine\n"));
     EXPECT_TRUE(ask("GET http://host:1/health HTTP/1.1\r\nHost: host\r\n\r\n").ends_with("\r\n\r\nfine\n"));
     EXPECT_TRUE(ask("GET /sick HTTP/1.1\r\nHost: x\r\n\r\n").starts_with("HTTP/1.1 503 Service Unavailable\r\n"));
+}
+
+TEST_F(HttpServerTest, ShowsHealthAndMetrics) {
+    start();
+    const auto state = [this] { return ask("GET /state HTTP/1.1\r\nHost: x\r\n\r\n"); };
+    EXPECT_TRUE(state().starts_with("HTTP/1.1 503 Service Unavailable\r\n"));
+    const auto change = [this](auto how) {
+        block_on(shard_.executor(), [this, how]() -> Task<bool> {
+            how(health_);
+            co_return true;
+        });
+    };
+    change([](Health& health) { health.serving(); });
+    EXPECT_TRUE(state().starts_with("HTTP/1.1 200 OK\r\n"));
+    EXPECT_TRUE(state().ends_with("\r\nConnection: close\r\n\r\n{\"status\":\"serving\"}\n"));
+    change([](Health& health) { health.failed("journal", "gone"); });
+    EXPECT_TRUE(state().starts_with("HTTP/1.1 503 "));
+    EXPECT_TRUE(state().ends_with("{\"status\":\"failed\",\"reasons\":[\"journal: gone\"]}\n"));
+
+    counter("millrace_test_shown_total", "Shown.").add(7);
+    const std::string page = ask("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
+    EXPECT_NE(page.find("\n# TYPE millrace_test_shown_total counter\nmillrace_test_shown_total 7\n"), std::string::npos) << page;
+    EXPECT_NE(page.find("\nmillrace_telemetry_http_responses_total{class=\"5xx\"} "), std::string::npos) << page;
 }
 
 TEST_F(HttpServerTest, SendsBigBodiesWhole) {
@@ -175,6 +203,55 @@ TEST_F(HttpServerTest, ConnectionsBeyondTheLimitWaitForAPlace) {
         co_return got;
     });
     EXPECT_TRUE(answer.ends_with("fine\n")) << answer;
+}
+
+TEST_F(HttpServerTest, SlowConnectionsYieldToOthers) {
+    // They would keep their places for a minute each.
+    start({.connections_max = 3, .yield_after = 20ms, .request_time = 60s});
+    const std::string answer = block_on(shard_.executor(), [this]() -> Task<std::string> {
+        std::vector<std::unique_ptr<ByteStream>> hostile;
+        for (int i = 0; i < 10; ++i) {
+            hostile.push_back(co_await connect());
+            const std::string part = i % 2 == 0 ? "GET /hea" : "GET /big HTTP/1.1\r\nHost: x\r\n\r\n";
+            const std::vector<ByteView> pieces{as_bytes(part)};
+            (void)co_await hostile.back()->write(pieces);
+        }
+        co_return co_await exchange("GET /health HTTP/1.1\r\nHost: x\r\n\r\n");
+    });
+    EXPECT_TRUE(answer.ends_with("fine\n")) << answer;
+}
+
+TEST_F(HttpServerTest, CloseWhileSomebodyWaitsForAPlace) {
+    start({.connections_max = 1, .yield_after = 60s, .request_time = 60s});
+    const bool ended = block_on(shard_.executor(), [this]() -> Task<bool> {
+        auto first = co_await connect();
+        auto second = co_await connect();
+        auto third = co_await connect();
+        co_await server_->close();
+        server_.reset();
+        const std::string left = co_await read_to_end(*first) + co_await read_to_end(*second) + co_await read_to_end(*third);
+        co_return left.empty();
+    });
+    EXPECT_TRUE(ended);
+}
+
+TEST_F(HttpServerTest, SmugglingAndFloodsAreRefusedOrIgnored) {
+    start();
+    // Bodies by any announcement; the second request of a connection is not answered.
+    EXPECT_TRUE(ask("GET /health HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n").starts_with("HTTP/1.1 400 "));
+    EXPECT_TRUE(ask("GET /health HTTP/1.1\r\nContent-Length: -1\r\n\r\n").starts_with("HTTP/1.1 400 "));
+    EXPECT_TRUE(ask("GET /health HTTP/1.1\r\nContent-Length: 99999999999999999999\r\n\r\n").starts_with("HTTP/1.1 400 "));
+    std::string pipelined;
+    for (int i = 0; i < 100; ++i) pipelined += "GET /health HTTP/1.1\r\nHost: x\r\n\r\n";
+    const std::string answer = ask(pipelined);
+    EXPECT_TRUE(answer.starts_with("HTTP/1.1 200 OK\r\n"));
+    EXPECT_EQ(answer.find("HTTP/1.1", 1), std::string::npos);
+    // A method that looks like one, and paths that try to get somewhere.
+    EXPECT_TRUE(ask("GETT /health HTTP/1.1\r\nHost: x\r\n\r\n").starts_with("HTTP/1.1 4"));
+    for (const std::string path : {"//health", "/../etc/passwd", "/health/", "/%68ealth", "health", "http://", "*"}) {
+        const std::string got = ask("GET " + path + " HTTP/1.1\r\nHost: x\r\n\r\n");
+        EXPECT_TRUE(got.starts_with("HTTP/1.1 4")) << path << "\n" << got;
+    }
 }
 
 TEST_F(HttpServerTest, CloseEndsIdleConnections) {

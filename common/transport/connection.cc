@@ -1,52 +1,59 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Receiving, sending and ending. How long it is waited for a peer is in connection_watch.cc.
 #include "common/transport/connection.h"
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
+
+#include "common/runtime/rare.h"
 
 namespace millrace::transport {
 namespace {
 
-constexpr std::size_t kFirstBufferBytes = 16 * 1024;
-// Less room than this at the end of a buffer is not worth a read.
-constexpr std::size_t kLeastReadBytes = 4 * 1024;
-// A frame larger than the usual buffer gets memory for this many times of what has arrived of it:
-// little enough that an announced length costs nothing, and few enough moves.
-constexpr std::size_t kGrowth = 4;
-
-// Sends up to this size are copied together; beyond it a copy costs more than a piece of its own.
-constexpr std::size_t kSmallSendBytes = 2 * 1024;
-constexpr std::size_t kSmallSendsBytes = 16 * 1024;
-// Of one gathered write. Enough to keep a socket busy, little enough that queued_bytes() tells.
-constexpr std::size_t kPiecesPerWrite = 64;
-constexpr std::size_t kBytesPerWrite = 1024 * 1024;
+// Of one gathered write. Enough to keep a socket busy; little enough that a slow peer is seen to move.
+constexpr std::size_t kBytesPerWrite = 256 * 1024;
+// For a peer that has been told the end to close its own: enough for a round trip and a busy machine.
+constexpr std::chrono::seconds kLingerLimit{1};
 
 }  // namespace
-
-// Whether somebody else holds a slice, on whatever thread. The copy and its release are
-// read-modify-writes of the count, so everything that former holders did with the memory happened
-// before we write to it again; reading the count alone would not order that.
-bool Connection::ReceiveBuffer::shared() const {
-    const auto touch = memory;
-    return touch.use_count() > 2;
-}
 
 Connection::Connection(Runtime runtime, std::unique_ptr<ByteStream> stream, ConnectionOptions options)
     : runtime_{std::move(runtime)},
       stream_{std::move(stream)},
       options_{options},
       peer_{stream_->peer()},
-      buffer_bytes_{std::min(kFirstBufferBytes, options.receive_buffer_bytes)} {
-    MR_CHECK(options_.receive_buffer_bytes >= wire::kFrameHeaderBytes);
+      opened_at_{runtime_.clock.now()},
+      in_{options_} {
+    if (options_.resources != nullptr) {
+        ++options_.resources->counters.opened;
+        ++options_.resources->counters.open;
+    }
+    watch_.heard_at = watch_.keep_alive_at = opened_at_;
+    if (options_.first_frame_limit.count() > 0) watch_soon();
+    else watch_later();
 }
 
-Connection::~Connection() = default;
+Connection::~Connection() {
+    // Without close() only where nothing was begun.
+    if (!over_) end(EndReason::kClosedHere, Error{ErrorCode::kClosed, "the connection is gone"});
+}
 
 Task<Result<std::vector<wire::Frame>>> Connection::receive() {
-    MR_CHECK(!receiving_);
+    MR_CO_TRY(const FrameRun run, co_await receive_run());
+    std::vector<wire::Frame> frames;
+    frames.reserve(run.size());
+    for (const FrameView frame : run) frames.push_back(run.share(frame));
+    co_return frames;
+}
+
+Task<Result<FrameRun>> Connection::receive_run() {
     const auto pass = gate_.enter();
     if (!pass) co_return reason_it_is_over();
+    // The drain reads already; nothing comes any more.
+    while (draining_ && receiving_ && !over_) co_await drained_.wait();
+    if (over_) co_return reason_it_is_over();
+    MR_CHECK(!receiving_);
     receiving_ = true;
     struct Done {
         bool& receiving;
@@ -54,167 +61,181 @@ Task<Result<std::vector<wire::Frame>>> Connection::receive() {
     } const done{receiving_};
 
     for (;;) {
-        std::vector<wire::Frame> frames;
-        const auto cut = cut_frames(frames);
+        FrameRun run;
+        const auto cut = draining_ ? ok() : in_.cut_frames(run);
         // What came before a damaged header is still good; the next receive() reports the damage.
-        if (!frames.empty()) co_return frames;
+        if (!run.empty()) {
+            count_frames(run.size());
+            co_return run;
+        }
         if (!cut) {
-            shut(cut.error());
+            end(EndReason::kBadLength, Error{ErrorCode::kBadRequest, peer_ + " sent " + cut.error().detail()});
             co_return reason_it_is_over();
         }
-        make_room();
-        const std::size_t offered = in_.capacity - in_.end;
-        auto count = co_await stream_->read_some(MutableByteView{in_.memory.get() + in_.end, offered});
+        flush();
+        if (draining_) in_.discard();
+        const bool room = co_await ensure_room();
+        if (!room || over_) co_return reason_it_is_over();
+        if (in_.inside_frame()) watch_soon();
+        MutableByteView into = in_.room();
+        if (MR_RARE("transport.short_read")) into = into.first(1);
+        auto count = co_await stream_->read_some(into);
         if (over_) co_return reason_it_is_over();
-        const char* const where = in_.begin == in_.end ? "between frames" : "inside a frame";
-        if (!count) {
-            shut(std::move(count).error().while_doing(std::string{"receiving, "} + where));
-        } else if (*count == 0) {
-            shut(Error{ErrorCode::kUnavailable, peer_ + " ended the connection " + where});
-        } else {
-            received(offered, *count);
+        if (count && *count > 0) {
+            in_.received(into.size(), *count);
+            received_bytes_ += *count;
+            if (options_.resources != nullptr) options_.resources->counters.received_bytes += *count;
             continue;
+        }
+        const bool inside = in_.inside_frame() && !draining_;
+        const char* const where = inside ? "inside a frame" : "between frames";
+        if (!count) {
+            end(EndReason::kBroken, std::move(count).error().while_doing(std::string{"receiving, "} + where));
+        } else if (draining_) {
+            end(EndReason::kClosedHere, Error{ErrorCode::kClosed, "the connection with " + peer_ + " is closed"});
+        } else {
+            end(inside ? EndReason::kPeerEndedInFrame : EndReason::kPeerEnded,
+                Error{ErrorCode::kUnavailable, peer_ + " ended the connection " + where});
         }
         co_return reason_it_is_over();
     }
 }
 
-// Takes every whole frame out of what is there, and learns how large the next one is.
-Result<void> Connection::cut_frames(std::vector<wire::Frame>& frames) {
-    for (;;) {
-        frame_bytes_ = wire::kFrameHeaderBytes;
-        const std::size_t here = in_.end - in_.begin;
-        if (here < wire::kFrameHeaderBytes) return ok();
-        const std::byte* const at = in_.memory.get() + in_.begin;
-        const wire::FrameHeader header = wire::read_frame_header(ByteView{at, wire::kFrameHeaderBytes});
-        if (header.length < 0 || static_cast<std::size_t>(header.length) > options_.max_payload_bytes) {
-            return Error{ErrorCode::kBadRequest, peer_ + " sent " + wire::to_string(header.type) +
-                                                     " with an announced length of " + std::to_string(header.length) +
-                                                     " bytes; 0 to " + std::to_string(options_.max_payload_bytes) +
-                                                     " are allowed"};
+// Leaves room to read into. False: the connection is over.
+Task<bool> Connection::ensure_room() {
+    const bool had_large_frame = in_.has_large_frame();
+    if (const std::size_t needed = in_.make_room(); needed > 0) {
+        MR_PROBE("transport.budget_wait");
+        ++options_.resources->counters.budget_waits;
+        waiting_for_budget_ = true;
+        auto grant = co_await options_.resources->received->take(
+            needed, runtime_.clock,
+            options_.budget_limit.count() > 0 ? Deadline::after(runtime_.clock, options_.budget_limit) : Deadline::never(),
+            budget_wait_);
+        waiting_for_budget_ = false;
+        if (over_) co_return false;
+        if (!grant) {
+            MR_PROBE("transport.no_memory");
+            end(EndReason::kNoMemory, Error{ErrorCode::kTimedOut, "no memory for a frame of " +
+                                                                      std::to_string(in_.frame_bytes()) + " bytes from " +
+                                                                      peer_ + ": " + grant.error().detail()});
+            co_return false;
         }
-        const auto payload_bytes = static_cast<std::size_t>(header.length);
-        frame_bytes_ += payload_bytes;
-        if (here < frame_bytes_) return ok();
-        Bytes payload;
-        if (payload_bytes > 0) {
-            payload = Bytes{in_.memory, ByteView{at + wire::kFrameHeaderBytes, payload_bytes}};
-        }
-        frames.push_back(wire::Frame{header.type, std::move(payload)});
-        in_.begin += frame_bytes_;
+        in_.give_room(std::move(grant).value());
     }
+    if (!had_large_frame && in_.has_large_frame()) {
+        large_since_ = runtime_.clock.now();
+        large_bytes_seen_ = received_bytes_;
+    }
+    co_return true;
 }
 
-// Leaves at least one byte to read into, behind what is there of the next frame.
-void Connection::make_room() {
-    const std::size_t here = in_.end - in_.begin;
-    if (here == 0) {
-        // The memory of a single large frame is not kept for small ones.
-        const bool usual = in_.memory && in_.capacity <= options_.receive_buffer_bytes;
-        if (usual && in_.capacity >= buffer_bytes_ && !in_.shared()) {
-            in_.begin = in_.end = 0;
-        } else if (!usual || in_.capacity - in_.end < std::min(kLeastReadBytes, in_.capacity)) {
-            move_to(buffer_bytes_);
-        }
-        return;
-    }
-    const bool fits = in_.begin + frame_bytes_ <= in_.capacity;
-    const bool alone_and_room_left = in_.begin == 0 && in_.end < in_.capacity;
-    if (fits || alone_and_room_left) return;
-
-    const std::size_t target = frame_bytes_ <= buffer_bytes_
-                                   ? buffer_bytes_
-                                   : std::min(frame_bytes_, std::max(buffer_bytes_, kGrowth * here));
-    if (in_.capacity >= target && !in_.shared()) {
-        std::memmove(in_.memory.get(), in_.memory.get() + in_.begin, here);
-        in_.begin = 0;
-        in_.end = here;
-    } else {
-        move_to(target);
-    }
-}
-
-void Connection::move_to(std::size_t capacity) {
-    ReceiveBuffer next;
-    next.memory = std::make_shared_for_overwrite<std::byte[]>(capacity);
-    next.capacity = capacity;
-    next.end = in_.end - in_.begin;
-    if (next.end > 0) std::memcpy(next.memory.get(), in_.memory.get() + in_.begin, next.end);
-    in_ = std::move(next);
-}
-
-void Connection::received(std::size_t offered, std::size_t count) {
-    in_.end += count;
-    received_bytes_ += count;
-    if (count == offered && offered >= buffer_bytes_ / 2) {
-        buffer_bytes_ = std::min(buffer_bytes_ * 2, options_.receive_buffer_bytes);
-    }
+void Connection::count_frames(std::size_t frames) {
+    received_frames_ += frames;
+    if (options_.resources != nullptr) options_.resources->counters.received_frames += frames;
 }
 
 void Connection::send(ByteBuffer frames) {
-    if (over_ || frames.empty()) return;
-    const std::size_t before = queued_bytes_;
-    queued_bytes_ += frames.size();
-    if (frames.size() > kSmallSendBytes) {
-        seal_small_sends();
-        send_queue_.emplace_back(std::move(frames));
-    } else {
-        if (small_sends_.size() + frames.size() > kSmallSendsBytes) seal_small_sends();
-        if (small_sends_.empty()) small_sends_ = std::move(frames);
-        else small_sends_.append(frames);
-    }
+    if (!may_send() || frames.empty()) return;
+    const std::size_t before = queue_.bytes();
+    queue_.add(std::move(frames));
     sent(before);
 }
 
 void Connection::send(Bytes part) {
-    if (over_ || part.empty()) return;
-    const std::size_t before = queued_bytes_;
-    queued_bytes_ += part.size();
-    seal_small_sends();
-    send_queue_.push_back(std::move(part));
+    if (!may_send() || part.empty()) return;
+    const std::size_t before = queue_.bytes();
+    queue_.add(std::move(part));
     sent(before);
 }
 
-void Connection::seal_small_sends() {
-    if (small_sends_.empty()) return;
-    send_queue_.emplace_back(std::exchange(small_sends_, {}));
+void Connection::send_frame(wire::FrameType type, Bytes payload) {
+    if (!may_send()) return;
+    const std::size_t before = queue_.bytes();
+    queue_.add_frame(type, std::move(payload));
+    sent(before);
+}
+
+void Connection::send_frame(wire::FrameType type, ByteView payload) {
+    if (!may_send()) return;
+    const std::size_t before = queue_.bytes();
+    queue_.add_copy(type, payload);
+    sent(before);
 }
 
 void Connection::sent(std::size_t queued_before) {
-    if (queued_before > options_.send_queue_bytes + kMaxQueuedFrameBytes) {
-        shut(Error{ErrorCode::kTooLarge, peer_ + " does not read: " + std::to_string(queued_bytes_) +
-                                             " bytes wait to be sent; at most " +
-                                             std::to_string(options_.send_queue_bytes) + " and one frame may"});
+    count_queued(queued_before);
+    if (queued_before > options_.send_queue_bytes + kMaxQueuedFrameBytes) [[unlikely]] {
+        MR_PROBE("transport.send_queue_full");
+        end(EndReason::kSendQueueFull,
+            Error{ErrorCode::kTooLarge, peer_ + " does not read: " + std::to_string(queue_.bytes()) +
+                                            " bytes wait to be sent; at most " +
+                                            std::to_string(options_.send_queue_bytes) + " and one frame may"});
         return;
     }
-    if (writing_) return;
-    writing_ = true;
-    gate_.spawn(runtime_.executor, [this]() -> Task<void> { return write_loop(); });
+    flush_soon();
+}
+
+// Once everything that this turn of the event loop sends is queued, or before the next read.
+void Connection::flush_soon() {
+    if (writing_ || flush_posted_) return;
+    auto pass = gate_.enter();
+    if (!pass) return;
+    flush_posted_ = true;
+    post(runtime_.executor, [this, pass = std::move(pass).value()] {
+        flush_posted_ = false;
+        flush();
+        if (writing_ || over_ || queue_.bytes() == 0) return;
+        writing_ = true;
+        gate_.spawn(runtime_.executor, [this]() -> Task<void> { return write_loop(); });
+    });
+}
+
+// What the stream takes at once needs no coroutine.
+void Connection::flush() {
+    if (writing_ || over_ || queue_.bytes() == 0) return;
+    if (MR_RARE("transport.no_try_write")) return;
+    wrote(stream_->try_write(queue_.take(kBytesPerWrite)));
+}
+
+// Ends what queue_.take() began.
+void Connection::wrote(std::size_t bytes) {
+    const std::size_t before = queue_.bytes();
+    queue_.done(bytes);
+    count_queued(before);
+    written_bytes_ += bytes;
+    if (options_.resources != nullptr) options_.resources->counters.sent_bytes += bytes;
+    if (bytes > 0) drained_.notify_all();
+}
+
+// After each change of the queue.
+void Connection::count_queued(std::size_t before) {
+    if (options_.resources == nullptr) return;
+    ConnectionCounters& counters = options_.resources->counters;
+    counters.queued_bytes = counters.queued_bytes - before + queue_.bytes();
+    counters.most_queued_bytes = std::max(counters.most_queued_bytes, counters.queued_bytes);
+}
+
+void Connection::drop_queue() {
+    const std::size_t before = queue_.bytes();
+    queue_.clear();
+    count_queued(before);
 }
 
 Task<void> Connection::write_loop() {
-    std::vector<Bytes> pieces;
-    std::vector<ByteView> views;
-    while (!over_) {
-        std::size_t bytes = 0;
-        if (send_queue_.size() < kPiecesPerWrite) seal_small_sends();
-        while (!send_queue_.empty() && pieces.size() < kPiecesPerWrite && bytes < kBytesPerWrite) {
-            bytes += send_queue_.front().size();
-            pieces.push_back(std::move(send_queue_.front()));
-            send_queue_.pop_front();
-            views.push_back(pieces.back().view());
-        }
-        if (pieces.empty()) break;
-        auto written = co_await stream_->write(views);
-        if (over_) break;
-        if (!written) {
-            shut(std::move(written).error().while_doing("sending"));
-            break;
-        }
-        pieces.clear();
-        views.clear();
-        queued_bytes_ -= bytes;
-        drained_.notify_all();
+    watch_.write_since = runtime_.clock.now();
+    watch_.written_seen = written_bytes_;
+    watch_soon();
+    while (!over_ && queue_.bytes() > 0) {
+        const std::size_t at_most = MR_RARE("transport.small_write") ? 1 : kBytesPerWrite;
+        auto written = co_await stream_->write(queue_.take(at_most));
+        // What was taken out may be let go only now, also when the connection is over.
+        const bool good = written && !over_;
+        wrote(good ? queue_.taken_bytes() : 0);
+        if (good) continue;
+        if (!written) end(EndReason::kBroken, std::move(written).error().while_doing("sending"));
+        drop_queue();
+        break;
     }
     writing_ = false;
 }
@@ -222,32 +243,67 @@ Task<void> Connection::write_loop() {
 Task<Result<void>> Connection::drained(std::size_t at_most) {
     const auto pass = gate_.enter();
     if (!pass) co_return reason_it_is_over();
-    while (!over_ && queued_bytes_ > at_most) co_await drained_.wait();
+    while (!over_ && queue_.bytes() > at_most) co_await drained_.wait();
     if (over_) co_return reason_it_is_over();
     co_return ok();
 }
 
+void Connection::expect_more(const char* what) {
+    if (more_expected_ == nullptr && what != nullptr && !over_) {
+        more_expected_since_ = runtime_.clock.now();
+        watch_soon();
+    }
+    more_expected_ = what;
+}
+
 Task<void> Connection::close() {
-    shut(Error{ErrorCode::kClosed, "the connection with " + peer_ + " is closed"});
+    end(EndReason::kClosedHere, Error{ErrorCode::kClosed, "the connection with " + peer_ + " is closed"});
     co_await gate_.close();
 }
 
 Task<void> Connection::close_after_drain(Deadline deadline) {
-    while (!over_ && queued_bytes_ > 0) {
+    while (!over_ && queue_.bytes() > 0) {
         if (!co_await drained_.wait_until(runtime_.clock, deadline.when())) break;
+    }
+    if (!over_ && queue_.bytes() == 0) {
+        writes_ended_ = true;
+        draining_ = true;
+        stream_->end_writing();
+        const MonotonicTime until = std::min(deadline.when(), runtime_.clock.now() + kLingerLimit);
+        const Clock::TimerId timer = runtime_.clock.schedule(until, runtime_.executor, [this] {
+            MR_PROBE("transport.linger_ended_by_time");
+            end(EndReason::kClosedHere, Error{ErrorCode::kClosed, "the connection with " + peer_ + " is closed"});
+        });
+        while (!over_) {
+            if (receiving_) co_await drained_.wait();
+            else (void)co_await receive_run();
+        }
+        runtime_.clock.cancel(timer);
     }
     co_await close();
 }
 
 void Connection::shut(Error reason) {
+    const EndReason why = reason.is(ErrorCode::kClosed) ? EndReason::kClosedHere : EndReason::kByOwner;
+    end(why, std::move(reason));
+}
+
+void Connection::end(EndReason why, Error reason) {
     if (over_) return;
     over_ = std::move(reason);
+    end_reason_ = why;
     gate_.shut();
     stream_->close();
-    send_queue_.clear();
-    small_sends_.clear();
-    queued_bytes_ = 0;
+    drop_queue();
+    if (watch_.timer) runtime_.clock.cancel(*watch_.timer);
+    watch_.timer.reset();
+    if (options_.resources != nullptr) {
+        --options_.resources->counters.open;
+        ++options_.resources->counters.ended[static_cast<std::size_t>(why)];
+    }
+    budget_wait_.cancel();
     drained_.notify_all();
+    if (on_end_) std::exchange(on_end_, nullptr)();
 }
 
 Error Connection::reason_it_is_over() const {

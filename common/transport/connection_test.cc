@@ -3,7 +3,11 @@
 
 #include <gtest/gtest.h>
 
+#include <memory>
+#include <set>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/transport/testing/fake_stream.h"
@@ -403,6 +407,171 @@ TEST(Connection, ClosesAtTheDeadlineWhenItCannotDrain) {
         EXPECT_TRUE(ends.peer->closed);
         EXPECT_LE(ends.peer->taken.size(), 1u);
     });
+}
+
+TEST(Connection, WritesAtOnceWhatTheStreamTakesAndTheRestInOrder) {
+    run([](Runtime runtime) -> Task<void> {
+        for (const std::size_t first : {0u, 1u, 8u, 11u, 5000u, 100'000u, 200'000u}) {
+            Ends ends{runtime};
+            ends.peer->tries = true;
+            ends.peer->take_until(first);
+            ByteBuffer expected;
+            Dice dice{first + 1};
+            for (int i = 0; i < 40; ++i) {
+                const Bytes payload = dice.bytes(i % 3 == 0 ? 9000 : 3);
+                put_frame(7, payload, expected);
+                ends.connection.send_frame(wire::FrameType{7}, payload);
+            }
+            co_await until([&] { return ends.peer->taken.size() == std::min(first, expected.size()); });
+            EXPECT_EQ(ends.connection.queued_bytes(), expected.size() - ends.peer->taken.size());
+            ends.peer->take_until(SIZE_MAX);
+            EXPECT_TRUE(co_await ends.connection.drained(0));
+            EXPECT_TRUE(ends.peer->taken == expected);
+            co_await ends.connection.close();
+        }
+    });
+}
+
+TEST(Connection, SendsWhatIsEncodedInPlace) {
+    run([](Runtime runtime) -> Task<void> {
+        Ends ends{runtime};
+        ByteBuffer expected;
+        for (int i = 0; i < 3000; ++i) {
+            const std::string text(static_cast<std::size_t>(i % 100), 'x');
+            put_frame(i, as_bytes(text), expected);
+            ends.connection.send_encoded([&](ByteBuffer& out) { put_frame(i, as_bytes(text), out); });
+        }
+        EXPECT_EQ(ends.connection.queued_bytes(), expected.size());
+        EXPECT_TRUE(co_await ends.connection.drained(0));
+        EXPECT_TRUE(ends.peer->taken == expected);
+        co_await ends.connection.close();
+        ends.connection.send_encoded([](ByteBuffer&) { ADD_FAILURE() << "nothing is encoded for a closed connection"; });
+    });
+}
+
+TEST(Connection, ReceivesRunsWithoutCountingReferences) {
+    run([](Runtime runtime) -> Task<void> {
+        Ends ends{runtime};
+        ByteBuffer bytes;
+        put_frame(7, as_bytes("one"), bytes);
+        put_frame(8, {}, bytes);
+        put_frame(9, as_bytes("three"), bytes);
+        ends.peer->arrive(bytes);
+        Bytes kept;
+        {
+            const auto received = co_await ends.connection.receive_run();
+            EXPECT_TRUE(received);
+            if (!received) co_return;
+            EXPECT_EQ(received->size(), 3u);
+            std::string all;
+            for (const FrameView frame : *received) {
+                all += std::to_string(static_cast<int>(frame.type)) + std::string{as_text(frame.payload)};
+                if (frame.type == wire::FrameType{9}) kept = received->share(frame).payload;
+            }
+            EXPECT_EQ(all, "7one89three");
+        }
+        ends.peer->arrive(ByteBuffer(8, std::byte{0}));
+        EXPECT_TRUE(co_await ends.connection.receive_run());
+        EXPECT_EQ(as_text(kept), "three");
+        co_await ends.connection.close();
+    });
+}
+
+// The smallest frames are many times larger as values than on the wire.
+TEST(Connection, BoundsTheFramesOfOneRun) {
+    run([](Runtime runtime) -> Task<void> {
+        Ends ends{runtime};
+        ends.peer->arrive(ByteBuffer(8 * 5000, std::byte{0}));
+        for (std::size_t left = 5000; left > 0;) {
+            const auto frames = co_await ends.connection.receive();
+            EXPECT_TRUE(frames && frames->size() <= ReceiveBuffer::kFramesPerRun);
+            if (!frames) break;
+            left -= frames->size();
+        }
+        co_await ends.connection.close();
+    });
+}
+
+TEST(Connection, TellsThePeerTheEndAndReadsOnUntilItHasEndedToo) {
+    run([](Runtime runtime) -> Task<void> {
+        Ends ends{runtime};
+        ends.peer->closes_when_told = false;
+        ends.connection.send(ByteBuffer(100, std::byte{1}));
+        bool closed = false;
+        spawn(runtime.executor, [&]() -> Task<void> {
+            co_await ends.connection.close_after_drain(Deadline::never());
+            closed = true;
+        });
+        co_await until([&] { return ends.peer->told_end; });
+        EXPECT_EQ(ends.peer->taken.size(), 100u);
+        // What comes now is read, but not by anybody who asks for frames.
+        ends.peer->arrive(from_hex("00000001 00000000"));
+        spawn(runtime.executor, [&]() -> Task<void> {
+            co_await until([&] { return ends.connection.received_bytes() == 8; });
+            EXPECT_FALSE(closed);
+            ends.peer->end();
+        });
+        const auto frames = co_await ends.connection.receive();
+        EXPECT_TRUE(!frames && frames.error().is(ErrorCode::kClosed));
+        co_await until([&] { return closed; });
+        EXPECT_EQ(ends.connection.end_reason(), EndReason::kClosedHere);
+    });
+}
+
+// A stream may read what it was given until its write() has ended, also after close().
+TEST(Connection, KeepsWhatIsBeingWrittenUntilTheWriteHasEnded) {
+    class LateStream final : public ByteStream {
+    public:
+        LateStream(Runtime runtime, ByteBuffer& read_late) : runtime_{std::move(runtime)}, read_late_{read_late} {}
+        Task<Result<std::size_t>> read_some(MutableByteView) override {
+            while (!closed_) co_await yield();
+            co_return Error{ErrorCode::kClosed, "closed"};
+        }
+        Task<Result<void>> write(std::span<const ByteView> pieces) override {
+            while (!closed_) co_await yield();
+            for (int i = 0; i < 10; ++i) co_await yield();
+            for (const ByteView piece : pieces) read_late_.append(piece);
+            co_return Error{ErrorCode::kClosed, "closed"};
+        }
+        void close() override { closed_ = true; }
+        std::string peer() const override { return "late:1"; }
+
+    private:
+        Runtime runtime_;
+        ByteBuffer& read_late_;
+        bool closed_ = false;
+    };
+    run([](Runtime runtime) -> Task<void> {
+        ByteBuffer read_late;
+        Connection connection{runtime, std::make_unique<LateStream>(runtime, read_late)};
+        connection.send(ByteBuffer(10'000, std::byte{5}));
+        connection.send(ByteBuffer(100, std::byte{5}));
+        for (int i = 0; i < 10; ++i) co_await yield();
+        co_await connection.close();
+        EXPECT_TRUE(read_late == ByteBuffer(10'100, std::byte{5}));
+        EXPECT_EQ(connection.queued_bytes(), 0u);
+    });
+}
+
+TEST(Connection, TellsItsOwnerOnceThatItEnded) {
+    run([](Runtime runtime) -> Task<void> {
+        Ends ends{runtime};
+        int told = 0;
+        ends.connection.on_end([&told] { ++told; });
+        ends.connection.shut(Error{ErrorCode::kBadRequest, "nonsense"});
+        EXPECT_EQ(told, 1);
+        EXPECT_EQ(ends.connection.end_reason(), EndReason::kByOwner);
+        co_await ends.connection.close();
+        EXPECT_EQ(told, 1);
+    });
+}
+
+TEST(EndReason, HasANameEach) {
+    std::set<std::string_view> names;
+    for (std::size_t i = 0; i < kEndReasons; ++i) names.insert(to_string(static_cast<EndReason>(i)));
+    EXPECT_EQ(names.size(), kEndReasons);
+    EXPECT_EQ(names.count("unknown"), 0u);
+    EXPECT_EQ(to_string(static_cast<EndReason>(kEndReasons)), "unknown");
 }
 
 TEST(Connection, ClosesWhileAWriteIsStuck) {

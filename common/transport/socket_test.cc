@@ -3,9 +3,13 @@
 // The same connection over the kernel's sockets.
 #include <gtest/gtest.h>
 
+#include <memory>
 #include <optional>
+#include <span>
 #include <string>
+#include <vector>
 
+#include "common/runtime/gate.h"
 #include "common/transport/connection.h"
 #include "common/transport/hello.h"
 #include "common/transport/testing/run.h"
@@ -137,6 +141,81 @@ TEST(Sockets, EndWhenThePeerNeverReads) {
         auto frames = co_await pair.server->receive();
         EXPECT_TRUE(!frames && frames.error().is(ErrorCode::kTooLarge));
         co_await close_both(pair);
+    });
+}
+
+// A stream closed on unread bytes is reset, and a reset destroys what the peer has not read yet.
+TEST(Sockets, BringTheLastReplyAlthoughThePeerStillSends) {
+    testing::run([](Runtime runtime) -> Task<void> {
+        for (int round = 0; round < 10; ++round) {
+            auto pair = co_await connected(runtime, {});
+            // More than both sockets hold, so that the peer is in the middle of it.
+            const Bytes request{ByteBuffer(100'000, std::byte{7})};
+            for (int i = 0; i < 100; ++i) pair.client->send_frame(wire::FrameType{7}, request);
+            EXPECT_TRUE(co_await pair.server->receive());
+            bool closed = false;
+            ByteBuffer last(300'000, std::byte{9});
+            spawn(runtime.executor, [&pair, &last, &closed, runtime]() -> Task<void> {
+                pair.server->send_frame(wire::FrameType{61}, last.view());
+                co_await pair.server->close_after_drain(Deadline::after(runtime.clock, std::chrono::seconds{30}));
+                closed = true;
+            });
+            const auto reply = co_await pair.client->receive();
+            EXPECT_TRUE(reply);
+            if (reply) {
+                EXPECT_TRUE(reply->size() == 1 && reply->front().payload == Bytes::copy_of(last.view()));
+            }
+            const auto end = co_await pair.client->receive();
+            EXPECT_TRUE(!end);
+            EXPECT_EQ(pair.client->end_reason(), EndReason::kPeerEnded);
+            co_await pair.client->close();
+            co_await testing::until([&closed] { return closed; });
+            EXPECT_EQ(pair.server->end_reason(), EndReason::kClosedHere);
+            co_await close_both(pair);
+        }
+    });
+}
+
+// Hundreds of large frames, each begun and left there, cost the budget and no more; honest ones go on.
+TEST(Sockets, HoldHalfReceivedFramesWithinTheBudget) {
+    testing::run([](Runtime runtime) -> Task<void> {
+        constexpr std::size_t kPeers = 300;
+        constexpr std::size_t kBudget = 64 * 1024 * 1024;
+        ConnectionResources resources{
+            .received = std::make_shared<MemoryBudget>(kBudget), .pool = BufferPool{}, .counters = {}};
+        auto listener = (co_await runtime.network.listen(Endpoint{"127.0.0.1", 0})).value();
+        std::vector<std::unique_ptr<ByteStream>> hogs;
+        std::vector<std::unique_ptr<Connection>> served;
+        Gate gate;
+        ByteBuffer part;
+        BigEndianWriter writer{part};
+        writer.i32(3);
+        writer.i32(16'000'000);
+        part.append(ByteBuffer(400'000, std::byte{1}));
+        for (std::size_t i = 0; i < kPeers; ++i) {
+            hogs.push_back((co_await runtime.network.connect(listener->local(), Deadline::never())).value());
+            ConnectionOptions options;
+            options.resources = &resources;
+            Connection& connection = *served.emplace_back(
+                std::make_unique<Connection>(runtime, (co_await listener->accept()).value(), options));
+            gate.spawn(runtime.executor, [&connection]() -> Task<void> {
+                (void)co_await connection.receive();
+            });
+            gate.spawn(runtime.executor, [&stream = *hogs.back(), view = part.view()]() -> Task<void> {
+                (void)co_await stream.write(std::span{&view, 1});
+            });
+        }
+        co_await testing::until([&] { return resources.received->waiting() > kPeers / 2; });
+        EXPECT_LE(resources.received->most_taken(), kBudget);
+        EXPECT_LE(resources.pool.stats().taken_bytes, kBudget + kPeers * 2 * kBaseReceiveBytes);
+        for (const auto& connection : served) co_await connection->close();
+        for (const auto& hog : hogs) hog->close();
+        co_await gate.close();
+        served.clear();
+        EXPECT_EQ(resources.received->taken(), 0u);
+        EXPECT_EQ(resources.pool.stats().taken_bytes, 0u);
+        EXPECT_EQ(resources.counters.open, 0u);
+        listener->close();
     });
 }
 

@@ -39,6 +39,12 @@ Result<void> add_tail(const Bytes& tail, const AppendBlockEnd& end, AppendData& 
     return ok();
 }
 
+Result<void> check_number(const WriterId& writer, FrameType type, std::int64_t number, std::int64_t last) {
+    if (number >= last) return ok();
+    return bad_append(writer, to_string(type) + " with event number " + std::to_string(number) + " after " +
+                                  std::to_string(last));
+}
+
 }  // namespace
 
 Bytes AppendData::joined() const {
@@ -80,11 +86,8 @@ Result<Append> AppendAssembler::append_block_end(AppendBlockEnd message) {
         return bad_append(message.writer_id,
                           "AppendBlockEnd with " + std::to_string(message.num_events) + " events; at least 1 is needed");
     }
-    if (message.last_event_number < state->last_event_number) {
-        return bad_append(message.writer_id, "AppendBlockEnd with event number " +
-                                                 std::to_string(message.last_event_number) + " after " +
-                                                 std::to_string(state->last_event_number));
-    }
+    MR_TRY_VOID(check_number(message.writer_id, FrameType::kAppendBlockEnd, message.last_event_number,
+                             state->last_event_number));
 
     Append append;
     if (!block_) {
@@ -113,6 +116,30 @@ Result<Append> AppendAssembler::append_block_end(AppendBlockEnd message) {
     append.request_id = message.request_id;
     state->last_event_number = message.last_event_number;
     return append;
+}
+
+template <class Message>
+Result<Append> AppendAssembler::conditional(const Message& message, Bytes data) {
+    MR_TRY_VOID(refuse_if_open(Message::kType));
+    MR_TRY(State* const state, state_of(message.writer_id, Message::kType));
+    MR_TRY_VOID(check_number(message.writer_id, Message::kType, message.event_number, state->last_event_number));
+    Append append;
+    append.writer = state->writer;
+    append.event_number = message.event_number;
+    append.event_count = 1;
+    append.data.add(std::move(data));
+    append.request_id = message.request_id;
+    append.expected_offset = message.expected_offset;
+    state->last_event_number = message.event_number;
+    return append;
+}
+
+Result<Append> AppendAssembler::conditional_append(ConditionalAppend message) {
+    return conditional(message, std::move(message.event));
+}
+
+Result<Append> AppendAssembler::conditional_block_end(ConditionalBlockEnd message) {
+    return conditional(message, std::move(message.data));
 }
 
 Result<void> AppendAssembler::padding() const { return refuse_if_open(FrameType::kPadding); }

@@ -55,6 +55,8 @@ struct Append {
     std::int32_t event_count = 0;   // >= 1
     AppendData data;
     RequestId request_id = -1;
+    // Of a conditional append: stored only if the segment then ends there.
+    std::optional<std::int64_t> expected_offset;
 };
 
 class AppendAssembler {
@@ -69,6 +71,9 @@ public:
     Result<void> append_block(AppendBlock message);
     // Completes the open block, or is an append by itself when there is none.
     Result<Append> append_block_end(AppendBlockEnd message);
+    // Appends by themselves, of one event and of any bytes; refused while a block is open.
+    Result<Append> conditional_append(ConditionalAppend message);
+    Result<Append> conditional_block_end(ConditionalBlockEnd message);
     // Means nothing by itself; refused while a block is open.
     Result<void> padding() const;
 
@@ -85,6 +90,8 @@ private:
 
     Result<void> refuse_if_open(FrameType type) const;
     Result<State*> state_of(const WriterId& writer, FrameType type);
+    template <class Message>
+    Result<Append> conditional(const Message& message, Bytes data);
 
     std::unordered_map<WriterId, State> writers_;
     std::optional<AppendBlock> block_;

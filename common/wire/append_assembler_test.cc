@@ -215,6 +215,60 @@ TEST(AppendAssembler, RefusesOtherAppendFramesWhileABlockIsOpen) {
     EXPECT_FALSE(assembler.setup_append(SetupAppend{1, writer(), "s/t/0.#epoch.0", ""}));
 }
 
+TEST(AppendAssembler, TakesConditionalAppendsAsTheyAre) {
+    AppendAssembler assembler = set_up();
+    const Bytes event = hex_bytes("00000000 00000005 68656c6c6f");
+    const Append one = assembler.conditional_append({writer(), 1, 100, event, 7}).value();
+    EXPECT_EQ(one.data.joined().data(), event.data());
+    EXPECT_EQ(one.data.size(), 13u);
+    EXPECT_EQ(one.event_number, 1);
+    EXPECT_EQ(one.event_count, 1);
+    EXPECT_EQ(one.expected_offset, 100);
+    EXPECT_EQ(one.request_id, 7);
+    EXPECT_EQ(one.writer->segment, "s/t/0.#epoch.0");
+    const Append two = assembler.conditional_block_end({writer(), 5, -1, hex_bytes("010203"), 8}).value();
+    EXPECT_EQ(to_hex(two.data.joined()), "010203");
+    EXPECT_EQ(two.expected_offset, -1);
+    EXPECT_TRUE(assembler.conditional_block_end({writer(), 5, 0, {}, 8}).value().data.empty());
+    // Numbers count together with those of other appends.
+    EXPECT_FALSE(assembler.conditional_append({writer(), 4, 0, event, 7}));
+    EXPECT_FALSE(assembler.append_block_end({writer(), 0, {}, 1, 4, 1}));
+    EXPECT_FALSE(assembler.append_block_end({writer(), 0, {}, 1, 5, 1}).value().expected_offset.has_value());
+    EXPECT_FALSE(assembler.conditional_append({other_writer(), 9, 0, event, 7}));
+    ASSERT_TRUE(assembler.append_block({writer(), {}}));
+    EXPECT_FALSE(assembler.conditional_append({writer(), 9, 0, event, 7}));
+    EXPECT_FALSE(assembler.conditional_block_end({writer(), 9, 0, {}, 7}));
+}
+
+// A conversation of three appends, received with its end at every byte of it: what was whole by then
+// is assembled, what was cut is a frame that is not there yet.
+TEST(AppendAssembler, DoesNotDependOnWhereReceivedBytesEnd) {
+    ByteBuffer all;
+    encode(AppendBlock{writer(), hex_bytes("00000000 00000005 68656c6c6f fffffffe 00000009 00000000 00000006 77")}, all);
+    encode(AppendBlockEnd{writer(), 13, Bytes::copy_of("orld!"), 2, 2, 1}, all);
+    encode(KeepAlive{}, all);
+    encode(AppendBlockEnd{writer(), 0, hex_bytes("00000000 00000000"), 1, 3, 1}, all);
+    for (std::size_t end = 0; end <= all.size(); ++end) {
+        AppendAssembler assembler = set_up();
+        std::vector<Append> appends;
+        std::size_t at = 0;
+        // First what came before `end`, then all.
+        for (const std::size_t received : {end, all.size()}) {
+            while (received - at >= kFrameHeaderBytes) {
+                const FrameHeader header = read_frame_header(all.view().subspan(at, kFrameHeaderBytes));
+                const std::size_t whole = kFrameHeaderBytes + static_cast<std::size_t>(header.length);
+                if (received - at < whole) break;
+                if (header.type != FrameType::kKeepAlive) {
+                    ASSERT_TRUE(take(assembler, to_hex(all.view().subspan(at, whole)), appends)) << end;
+                }
+                at += whole;
+            }
+        }
+        ASSERT_EQ(appends.size(), 2u) << end;
+        EXPECT_EQ(stored(appends), std::string{kStored} + "0000000000000000") << end;
+    }
+}
+
 TEST(AppendAssembler, LetsEventNumbersRepeatButNotFall) {
     AppendAssembler assembler = set_up();
     EXPECT_TRUE(assembler.append_block_end({writer(), 0, {}, 1, 0, 1}));

@@ -2,31 +2,75 @@
 //
 // Encoding in two walks over a message's fields: one bounds the size, so that the buffer grows at
 // most once, one writes through a plain pointer.
+#include <algorithm>
 #include <cstring>
+#include <utility>
 #include <variant>
 
 #include "common/base/binary.h"
-#include "common/wire/fields.h"
 #include "common/wire/messages.h"
 #include "common/wire/utf.h"
 
 namespace millrace::wire {
 namespace {
 
-class SizeBound {
+// What leaves the walk over fields to the visitor and is the same for all that do not read.
+template <class Self>
+class WritingVisitor {
 public:
-    static constexpr bool kReads = false;
+    bool since(int) const { return true; }
+    void token(const char* name, const std::string& text) { self()(name, text); }
+    template <class E>
+    void list(const char* name, const std::vector<E>& items, std::size_t most = SIZE_MAX) {
+        MR_CHECK(items.size() <= most);
+        self()(name, static_cast<std::int32_t>(items.size()));
+        for (const E& item : items) {
+            if constexpr (requires { E::walk(self(), item); }) E::walk(self(), item);
+            else self()(name, item);
+        }
+    }
+    void event(const char* name, const Bytes& event) {
+        MR_CHECK(event.size() >= kFrameHeaderBytes);
+        const FrameHeader header = read_frame_header(event.view().first(kFrameHeaderBytes));
+        MR_CHECK(header.type == FrameType::kEvent && header.length >= 0 &&
+                 static_cast<std::size_t>(header.length) == event.size() - kFrameHeaderBytes);
+        self().rest(name, event);
+    }
+    void table_key(const Bytes& key, std::int64_t version) {
+        self()("", static_cast<std::int32_t>(4 + key.size() + 8));
+        self()("", key);
+        if (!key.empty()) self()("", version);
+    }
+    void table_value(const Bytes& value) {
+        self()("", static_cast<std::int32_t>(4 + value.size()));
+        self()("", value);
+    }
+    void unused_blob() { self()("", std::int32_t{0}); }
 
-    bool more() const { return true; }
-    void i8(std::int8_t) { bytes_ += 1; }
-    void i32(std::int32_t) { bytes_ += 4; }
-    void i64(std::int64_t) { bytes_ += 8; }
-    void boolean(bool) { bytes_ += 1; }
-    void id(const WriterId&) { bytes_ += 16; }
-    void utf(const std::string& text) { bytes_ += utf_size_bound(text); }
-    void blob(const Bytes& data) { bytes_ += 4 + data.size(); }
-    void rest(const Bytes& data) { bytes_ += data.size(); }
-    void zeros(std::int32_t length) {
+private:
+    Self& self() { return static_cast<Self&>(*this); }
+};
+
+class SizeBound : public WritingVisitor<SizeBound> {
+public:
+    // Payloads of so many bytes and more are not counted.
+    explicit SizeBound(std::size_t shared_from = SIZE_MAX) : shared_from_{shared_from} {}
+
+    void operator()(const char*, std::int8_t) { bytes_ += 1; }
+    void operator()(const char*, std::int32_t) { bytes_ += 4; }
+    void operator()(const char*, std::int64_t) { bytes_ += 8; }
+    void operator()(const char*, bool) { bytes_ += 1; }
+    void operator()(const char*, const WriterId&) { bytes_ += 16; }
+    void operator()(const char*, const AttributeId&) { bytes_ += 16; }
+    void operator()(const char*, const std::string& text) { bytes_ += utf_size_bound(text); }
+    void operator()(const char* name, const Bytes& data) {
+        bytes_ += 4;
+        rest(name, data);
+    }
+    void rest(const char*, const Bytes& data) {
+        if (data.size() < shared_from_) bytes_ += data.size();
+    }
+    void zeros(const char*, std::int32_t length) {
         MR_CHECK(length >= 0);
         bytes_ += static_cast<std::size_t>(length);
     }
@@ -34,6 +78,7 @@ public:
     std::size_t bytes() const { return bytes_; }
 
 private:
+    const std::size_t shared_from_;
     std::size_t bytes_ = 0;
 };
 
@@ -44,27 +89,38 @@ std::byte* put_big_endian(U v, std::byte* at) {
     return at + sizeof v;
 }
 
-class FieldWriter {
+class FieldWriter : public WritingVisitor<FieldWriter> {
 public:
-    static constexpr bool kReads = false;
-
     explicit FieldWriter(std::byte* at) : at_{at} {}
 
-    bool more() const { return true; }
-    void i8(std::int8_t v) { at_ = put_big_endian(static_cast<std::uint8_t>(v), at_); }
-    void i32(std::int32_t v) { at_ = put_big_endian(static_cast<std::uint32_t>(v), at_); }
-    void i64(std::int64_t v) { at_ = put_big_endian(static_cast<std::uint64_t>(v), at_); }
-    void boolean(bool v) { *at_++ = static_cast<std::byte>(v ? 1 : 0); }
-    void id(const WriterId& v) { raw(v.bytes); }
-    void utf(const std::string& text) { at_ = encode_utf(text, at_); }
-    void blob(const Bytes& data) {
-        i32(static_cast<std::int32_t>(data.size()));
-        raw(data);
+    void operator()(const char*, std::int8_t v) { at_ = put_big_endian(static_cast<std::uint8_t>(v), at_); }
+    void operator()(const char*, std::int32_t v) { at_ = put_big_endian(static_cast<std::uint32_t>(v), at_); }
+    void operator()(const char*, std::int64_t v) { at_ = put_big_endian(static_cast<std::uint64_t>(v), at_); }
+    void operator()(const char*, bool v) { *at_++ = static_cast<std::byte>(v ? 1 : 0); }
+    void operator()(const char*, const WriterId& v) { raw(v.bytes); }
+    void operator()(const char*, const AttributeId& v) { raw(v.bytes); }
+    void operator()(const char*, const std::string& text) { at_ = encode_utf(text, at_); }
+    void operator()(const char* name, const Bytes& data) {
+        (*this)(name, static_cast<std::int32_t>(data.size()));
+        rest(name, data);
     }
-    void rest(const Bytes& data) { raw(data); }
-    void zeros(std::int32_t length) {
+    void rest(const char*, const Bytes& data) {
+        if (data.size() < shared_from_) raw(data);
+        else shared_->push_back({at_, &data});
+    }
+    void zeros(const char*, std::int32_t length) {
         std::memset(at_, 0, static_cast<std::size_t>(length));
         at_ += length;
+    }
+
+    // Payloads of so many bytes and more are not written; `shared` gets them with their places.
+    struct Shared {
+        std::byte* at;
+        const Bytes* data;
+    };
+    void share(std::size_t from, std::vector<Shared>& shared) {
+        shared_from_ = from;
+        shared_ = &shared;
     }
 
     std::byte* at() const { return at_; }
@@ -76,6 +132,8 @@ private:
     }
 
     std::byte* at_;
+    std::size_t shared_from_ = SIZE_MAX;
+    std::vector<Shared>* shared_ = nullptr;
 };
 
 void put_header(FrameType type, std::size_t payload_bytes, std::byte* at) {
@@ -87,54 +145,64 @@ void put_header(FrameType type, std::size_t payload_bytes, std::byte* at) {
 }  // namespace
 
 FrameType type_of(const Message& message) {
-    return std::visit([]<class T>(const T&) { return kTypeOf<T>; }, message);
+    return std::visit([]<class T>(const T&) { return T::kType; }, message);
 }
 
 template <MessageType T>
 void encode(const T& message, ByteBuffer& out) {
     SizeBound bound;
-    fields(bound, message);
+    T::walk(bound, message);
     const std::size_t begin = out.size();
     out.resize(begin + kFrameHeaderBytes + bound.bytes());
     std::byte* const payload = out.data() + begin + kFrameHeaderBytes;
     FieldWriter writer{payload};
-    fields(writer, message);
+    T::walk(writer, message);
     const auto payload_bytes = static_cast<std::size_t>(writer.at() - payload);
-    put_header(kTypeOf<T>, payload_bytes, out.data() + begin);
+    put_header(T::kType, payload_bytes, out.data() + begin);
     out.resize(begin + kFrameHeaderBytes + payload_bytes);
 }
 
-template void encode(const Hello&, ByteBuffer&);
-template void encode(const KeepAlive&, ByteBuffer&);
-template void encode(const Padding&, ByteBuffer&);
-template void encode(const PartialEvent&, ByteBuffer&);
-template void encode(const SetupAppend&, ByteBuffer&);
-template void encode(const AppendSetup&, ByteBuffer&);
-template void encode(const AppendBlock&, ByteBuffer&);
-template void encode(const AppendBlockEnd&, ByteBuffer&);
-template void encode(const DataAppended&, ByteBuffer&);
-template void encode(const ReadSegment&, ByteBuffer&);
-template void encode(const SegmentRead&, ByteBuffer&);
-template void encode(const GetStreamSegmentInfo&, ByteBuffer&);
-template void encode(const StreamSegmentInfo&, ByteBuffer&);
-template void encode(const CreateSegment&, ByteBuffer&);
-template void encode(const SegmentCreated&, ByteBuffer&);
-template void encode(const SealSegment&, ByteBuffer&);
-template void encode(const SegmentSealed&, ByteBuffer&);
-template void encode(const DeleteSegment&, ByteBuffer&);
-template void encode(const SegmentDeleted&, ByteBuffer&);
-template void encode(const WrongHost&, ByteBuffer&);
-template void encode(const SegmentIsSealed&, ByteBuffer&);
-template void encode(const SegmentAlreadyExists&, ByteBuffer&);
-template void encode(const NoSuchSegment&, ByteBuffer&);
-template void encode(const InvalidEventNumber&, ByteBuffer&);
-template void encode(const SegmentIsTruncated&, ByteBuffer&);
-template void encode(const OperationUnsupported&, ByteBuffer&);
-template void encode(const AuthTokenCheckFailed&, ByteBuffer&);
-template void encode(const ErrorMessage&, ByteBuffer&);
+template <MessageType T>
+std::vector<Bytes> encode_in_pieces(const T& message) {
+    SizeBound bound{kSharedPieceBytes};
+    T::walk(bound, message);
+    ByteBuffer buffer(kFrameHeaderBytes + bound.bytes());
+    std::vector<FieldWriter::Shared> shared;
+    FieldWriter writer{buffer.data() + kFrameHeaderBytes};
+    writer.share(kSharedPieceBytes, shared);
+    T::walk(writer, message);
+    const auto written = static_cast<std::size_t>(writer.at() - buffer.data());
+    std::size_t payload_bytes = written - kFrameHeaderBytes;
+    for (const auto& piece : shared) payload_bytes += piece.data->size();
+    put_header(T::kType, payload_bytes, buffer.data());
+    buffer.resize(written);
+
+    const Bytes own{std::move(buffer)};
+    std::vector<Bytes> pieces;
+    pieces.reserve(2 * shared.size() + 1);
+    std::size_t done = 0;
+    for (const auto& piece : shared) {
+        const auto at = static_cast<std::size_t>(piece.at - own.data());
+        if (at != done) pieces.push_back(own.slice(done, at - done));
+        pieces.push_back(*piece.data);
+        done = at;
+    }
+    if (done != own.size()) pieces.push_back(own.slice(done));
+    return pieces;
+}
+
+#define MR_WIRE_ENCODE(name, code, sender)            \
+    template void encode(const name&, ByteBuffer&);   \
+    template std::vector<Bytes> encode_in_pieces(const name&);
+MR_WIRE_MESSAGES(MR_WIRE_ENCODE)
+#undef MR_WIRE_ENCODE
 
 void encode(const Message& message, ByteBuffer& out) {
     std::visit([&out](const auto& alternative) { encode(alternative, out); }, message);
+}
+
+std::vector<Bytes> encode_in_pieces(const Message& message) {
+    return std::visit([](const auto& alternative) { return encode_in_pieces(alternative); }, message);
 }
 
 void encode_segment_read_around(const SegmentRead& message, ByteBuffer& before, ByteBuffer& after) {
@@ -144,11 +212,11 @@ void encode_segment_read_around(const SegmentRead& message, ByteBuffer& before, 
     before.resize(begin + kFrameHeaderBytes + utf_size_bound(message.segment) + kFixedBytes);
     std::byte* const payload = before.data() + begin + kFrameHeaderBytes;
     FieldWriter writer{payload};
-    writer.utf(message.segment);
-    writer.i64(message.offset);
-    writer.boolean(message.at_tail);
-    writer.boolean(message.end_of_segment);
-    writer.i32(static_cast<std::int32_t>(message.data.size()));
+    writer("segment", message.segment);
+    writer("offset", message.offset);
+    writer("at_tail", message.at_tail);
+    writer("end_of_segment", message.end_of_segment);
+    writer("data", static_cast<std::int32_t>(message.data.size()));
     const auto payload_before = static_cast<std::size_t>(writer.at() - payload);
     put_header(FrameType::kSegmentRead, payload_before + message.data.size() + kRequestIdBytes, before.data() + begin);
     before.resize(begin + kFrameHeaderBytes + payload_before);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The envelope of every message on the data port: i32 type, i32 length, length bytes; big-endian
-// (docs/protocol/wire.md). Codes are wire facts and never change.
+// (docs/protocol/wire.md). Any thread.
 #pragma once
 
 #include <cstdint>
@@ -9,40 +9,9 @@
 
 #include "common/base/binary.h"
 #include "common/base/bytes.h"
+#include "common/wire/catalogue.h"
 
 namespace millrace::wire {
-
-enum class FrameType : std::int32_t {
-    kHello = -127,
-    kPartialEvent = -2,
-    kPadding = -1,
-    kEvent = 0,
-    kSetupAppend = 1,
-    kAppendSetup = 2,
-    kAppendBlock = 3,
-    kAppendBlockEnd = 4,
-    kDataAppended = 7,
-    kReadSegment = 9,
-    kSegmentRead = 10,
-    kGetStreamSegmentInfo = 11,
-    kStreamSegmentInfo = 12,
-    kCreateSegment = 20,
-    kSegmentCreated = 21,
-    kSealSegment = 28,
-    kSegmentSealed = 29,
-    kDeleteSegment = 30,
-    kSegmentDeleted = 31,
-    kWrongHost = 50,
-    kSegmentIsSealed = 51,
-    kSegmentAlreadyExists = 52,
-    kNoSuchSegment = 53,
-    kInvalidEventNumber = 55,
-    kSegmentIsTruncated = 56,
-    kOperationUnsupported = 57,
-    kAuthTokenCheckFailed = 60,
-    kErrorMessage = 61,
-    kKeepAlive = 100,
-};
 
 inline constexpr std::size_t kFrameHeaderBytes = 8;
 // What we accept: the largest length a client may announce.

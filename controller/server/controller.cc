@@ -16,7 +16,7 @@ public:
     Server(Runtime runtime, metadata::MetadataStore& metadata, ControllerOptions options)
         : runtime_{runtime},
           options_{std::move(options)},
-          store_{metadata},
+          store_{metadata, runtime.clock},
           segments_{runtime, options_.segment_store_internal.host.empty() ? options_.segment_store
                                                                            : options_.segment_store_internal},
           engine_{runtime, store_, segments_},

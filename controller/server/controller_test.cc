@@ -8,7 +8,8 @@
 #include <cstdlib>
 #include <filesystem>
 
-#include "common/metadata/rocksdb/rocksdb_metadata_store.h"
+#include "common/keyvalue/rocksdb/rocksdb_engine.h"
+#include "common/metadata/embedded/embedded_metadata_store.h"
 #include "common/rpc/grpc/grpc_rpc.h"
 #include "common/runtime/asio/asio_runtime.h"
 #include "common/runtime/asio/block_on.h"
@@ -67,7 +68,8 @@ protected:
 
     void start() {
         const Result<bool> started = run([this]() -> Task<Result<bool>> {
-            MR_CO_TRY(metadata_, co_await metadata::RocksDbMetadataStore::open(runtime_.bundle(), directory_ / "metadata"));
+            MR_CO_TRY(metadata_, co_await metadata::EmbeddedMetadataStore::open(
+                                     runtime_.bundle(), keyvalue::make_rocksdb_engine(), {.directory = directory_ / "metadata"}));
             MR_CO_TRY(controller_,
                       co_await Controller::start(runtime_.bundle(), *rpc_, *metadata_, options({"127.0.0.1", 0})));
             channel_ = rpc_->channel(controller_->local());
@@ -130,7 +132,7 @@ protected:
     std::unique_ptr<ScriptedStore> store_;
     Endpoint store_at_;
     Endpoint store_advertised_;  // host empty: where it is
-    std::unique_ptr<metadata::RocksDbMetadataStore> metadata_;
+    std::unique_ptr<metadata::EmbeddedMetadataStore> metadata_;
     std::unique_ptr<Controller> controller_;
     std::unique_ptr<rpc::Channel> channel_;
 };

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "controller/service/handlers.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "proto/controller/methods.h"
@@ -9,55 +8,6 @@
 namespace millrace::controller::service {
 
 namespace {
-
-constexpr Access kAccess[] = {
-    {"getControllerServerList", Permission::kNone, Resource::kNone},
-    {"createStream", Permission::kReadUpdate, Resource::kScope},
-    {"updateStream", Permission::kReadUpdate, Resource::kStream},
-    {"truncateStream", Permission::kReadUpdate, Resource::kStream},
-    {"sealStream", Permission::kReadUpdate, Resource::kStream},
-    {"deleteStream", Permission::kReadUpdate, Resource::kStream},
-    {"getCurrentSegments", Permission::kReadUpdate, Resource::kStream},  // read, when no token is asked for
-    {"getEpochSegments", Permission::kReadUpdate, Resource::kStream},
-    {"getSegments", Permission::kReadUpdate, Resource::kStream},  // read, when no token is asked for
-    {"getSegmentsImmediatlyFollowing", Permission::kRead, Resource::kStream},
-    {"getSegmentsImmediatelyFollowing", Permission::kRead, Resource::kStream},
-    {"getSegmentsBetween", Permission::kRead, Resource::kStream},
-    {"scale", Permission::kReadUpdate, Resource::kStream},
-    {"checkScale", Permission::kRead, Resource::kStream},
-    {"getURI", Permission::kRead, Resource::kStream},
-    {"isSegmentValid", Permission::kRead, Resource::kStream},
-    {"isStreamCutValid", Permission::kRead, Resource::kStream},
-    {"createTransaction", Permission::kReadUpdate, Resource::kStream},
-    {"commitTransaction", Permission::kReadUpdate, Resource::kStream},
-    {"abortTransaction", Permission::kReadUpdate, Resource::kStream},
-    {"pingTransaction", Permission::kReadUpdate, Resource::kStream},
-    {"checkTransactionState", Permission::kRead, Resource::kStream},
-    {"listCompletedTransactions", Permission::kRead, Resource::kStream},
-    {"createScope", Permission::kReadUpdate, Resource::kRoot},
-    {"listScopes", Permission::kRead, Resource::kRoot},
-    {"checkScopeExists", Permission::kRead, Resource::kScope},
-    {"checkStreamExists", Permission::kRead, Resource::kStream},
-    {"listStreamsInScope", Permission::kRead, Resource::kScope},
-    {"deleteScope", Permission::kReadUpdate, Resource::kRoot},
-    {"deleteScopeRecursive", Permission::kReadUpdate, Resource::kRoot},
-    {"getDelegationToken", Permission::kReadUpdate, Resource::kStream},  // less, as the operation asks
-    {"removeWriter", Permission::kReadUpdate, Resource::kStream},
-    {"noteTimestampFromWriter", Permission::kReadUpdate, Resource::kStream},
-    {"createKeyValueTable", Permission::kReadUpdate, Resource::kScope},
-    {"getCurrentSegmentsKeyValueTable", Permission::kReadUpdate, Resource::kKeyValueTable},
-    {"listKeyValueTablesInScope", Permission::kRead, Resource::kScope},
-    {"getKeyValueTableConfiguration", Permission::kRead, Resource::kKeyValueTable},
-    {"deleteKeyValueTable", Permission::kReadUpdate, Resource::kKeyValueTable},
-    {"listSubscribers", Permission::kReadUpdate, Resource::kStream},
-    {"updateSubscriberStreamCut", Permission::kReadUpdate, Resource::kStream},
-    {"createReaderGroup", Permission::kRead, Resource::kScope},
-    {"getReaderGroupConfig", Permission::kRead, Resource::kScope},
-    {"deleteReaderGroup", Permission::kRead, Resource::kScope},
-    {"updateReaderGroup", Permission::kRead, Resource::kScope},
-    {"getStreamConfiguration", Permission::kRead, Resource::kStream},
-    {"listStreamsInScopeForTag", Permission::kRead, Resource::kScope},
-};
 
 template <class Request, class Reply>
 rpc::Handler handler(Service& service, Task<Result<Reply>> (Service::*call)(Request)) {
@@ -76,8 +26,6 @@ rpc::Handler handler(Service& service, Task<Result<Reply>> (Service::*call)(Requ
 }
 
 }  // namespace
-
-std::span<const Access> access_table() { return kAccess; }
 
 std::map<std::string, rpc::Handler> handlers(Service& service) {
     std::map<std::string, rpc::Handler> all;
@@ -110,14 +58,12 @@ std::map<std::string, rpc::Handler> handlers(Service& service) {
 
 rpc::Handler otherwise() {
     return [](rpc::Request request) -> Task<Result<std::string>> {
-        const std::string_view method = request.method;
-        const std::string_view name = method.substr(method.rfind('/') + 1);
-        const bool known = method == proto::controller_method(name) &&
-                           std::find(proto::kControllerMethods.begin(), proto::kControllerMethods.end(), name) !=
-                               proto::kControllerMethods.end();
+        const proto::ControllerMethod* const method = proto::find_controller_method(request.method);
+        if (method == nullptr) {
+            co_return Error{ErrorCode::kUnsupported, "there is no call " + request.method + " in the controller's protocol"};
+        }
         co_return Error{ErrorCode::kUnsupported,
-                        known ? "this controller does not offer the call " + std::string{name} + " yet"
-                              : "there is no call " + request.method + " in the controller's protocol"};
+                        "this version of the controller does not offer the call " + std::string{method->name}};
     };
 }
 

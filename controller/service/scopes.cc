@@ -7,13 +7,6 @@
 
 namespace millrace::controller::service {
 
-namespace {
-
-// How often a write of unknown fate is looked at again before the caller is told.
-constexpr int kScopeAttempts = 8;
-
-}  // namespace
-
 Task<Result<pb::ServerResponse>> Service::get_controller_server_list(pb::ServerRequest) {
     pb::ServerResponse response;
     pb::NodeUri& node = *response.add_nodeuri();
@@ -35,30 +28,11 @@ Task<Result<pb::CreateScopeStatus>> Service::create_scope(pb::ScopeInfo request)
     records::ScopeRecord record;
     record.set_created_ms(now_ms());
     record.set_nonce(runtime_.random.next());
-    std::optional<Error> last;
-    for (int attempt = 0; attempt < kScopeAttempts; ++attempt) {
-        const Result<void> created = co_await store_.create_scope(request.scope(), record);
-        if (created) {
-            MR_LOG_INFO("scope created", {"scope", request.scope()});
-            reply.set_status(pb::CreateScopeStatus::SUCCESS);
-            co_return reply;
-        }
-        if (created.error().is(ErrorCode::kAlreadyExists)) {
-            const Result<records::ScopeRecord> stored = co_await store_.scope(request.scope());
-            if (!stored && stored.error().is(ErrorCode::kNotFound)) {
-                last = Error{ErrorCode::kUnavailable, "scope '" + request.scope() + "' comes and goes", Fate::kUnknown};
-                continue;
-            }
-            // Whose it is stays unknown when it cannot be read.
-            if (!stored) co_return Error{stored.error().code(), stored.error().detail(), Fate::kUnknown};
-            const bool ours = stored->nonce() == record.nonce();
-            reply.set_status(ours ? pb::CreateScopeStatus::SUCCESS : pb::CreateScopeStatus::SCOPE_EXISTS);
-            co_return reply;
-        }
-        if (created.error().fate() != Fate::kUnknown) co_return created.error();
-        last = created.error();
-    }
-    co_return std::move(*last);
+    const Result<void> created = co_await store_.create_scope(request.scope(), record);
+    if (!created && !created.error().is(ErrorCode::kAlreadyExists)) co_return created.error();
+    reply.set_status(created ? pb::CreateScopeStatus::SUCCESS : pb::CreateScopeStatus::SCOPE_EXISTS);
+    if (created) MR_LOG_INFO("scope created", {"scope", request.scope()});
+    co_return reply;
 }
 
 Task<Result<pb::DeleteScopeStatus>> Service::delete_scope(pb::ScopeInfo request) {
@@ -67,28 +41,18 @@ Task<Result<pb::DeleteScopeStatus>> Service::delete_scope(pb::ScopeInfo request)
         reply.set_status(pb::DeleteScopeStatus::SCOPE_NOT_FOUND);
         co_return reply;
     }
-    bool perhaps_ours = false;
-    std::optional<Error> last;
-    for (int attempt = 0; attempt < kScopeAttempts; ++attempt) {
-        const Result<void> deleted = co_await store_.delete_scope(request.scope());
-        if (deleted || (perhaps_ours && deleted.error().is(ErrorCode::kNotFound))) {
-            MR_LOG_INFO("scope deleted", {"scope", request.scope()});
-            reply.set_status(pb::DeleteScopeStatus::SUCCESS);
-            co_return reply;
-        }
-        if (deleted.error().is(ErrorCode::kNotFound)) {
-            reply.set_status(pb::DeleteScopeStatus::SCOPE_NOT_FOUND);
-            co_return reply;
-        }
-        if (deleted.error().is(ErrorCode::kFailedPrecondition)) {
-            reply.set_status(pb::DeleteScopeStatus::SCOPE_NOT_EMPTY);
-            co_return reply;
-        }
-        if (deleted.error().fate() != Fate::kUnknown) co_return deleted.error();
-        perhaps_ours = true;
-        last = deleted.error();
+    const Result<void> deleted = co_await store_.delete_scope(request.scope());
+    if (deleted) {
+        MR_LOG_INFO("scope deleted", {"scope", request.scope()});
+        reply.set_status(pb::DeleteScopeStatus::SUCCESS);
+    } else if (deleted.error().is(ErrorCode::kNotFound)) {
+        reply.set_status(pb::DeleteScopeStatus::SCOPE_NOT_FOUND);
+    } else if (deleted.error().is(ErrorCode::kFailedPrecondition)) {
+        reply.set_status(pb::DeleteScopeStatus::SCOPE_NOT_EMPTY);
+    } else {
+        co_return deleted.error();
     }
-    co_return std::move(*last);
+    co_return reply;
 }
 
 Task<Result<pb::ExistsResponse>> Service::check_scope_exists(pb::ScopeInfo request) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The calls of the controller's protocol: check, decide, store an intent, wait for it, answer
-// (docs/protocol/controller.md). A decision that loses a race, or whose write ends with unknown fate,
-// is taken again on what is then stored.
+// (docs/protocol/controller.md). A decision that loses a race is taken again on what is then stored. One whose write
+// ends with unknown fate, which it does when the metadata cannot be reached for long, fails: nothing is guessed.
 // Thread rule: one executor. Lifetime: no call may be running at destruction.
 #pragma once
 

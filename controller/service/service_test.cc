@@ -70,18 +70,51 @@ TEST(ScopeCalls, AnswerEveryStatus) {
     EXPECT_EQ(cluster.current(kName), std::vector<std::int64_t>{1});
 }
 
-TEST(ScopeCalls, DoNotGuessWhoseAScopeIsWhenItCannotBeRead) {
-    Cluster cluster;
-    cluster.metadata.set_fate([&cluster, multis = 0](std::uint64_t) mutable {
-        // The scope's bucket, the scope (unheard), the bucket again, and the scope that is there already.
-        if (multis == 3) cluster.metadata.cut_off(true);
-        return multis++ == 1 ? metadata::MemoryMetadataStore::Outcome::kAppliedUnheard
-                             : metadata::MemoryMetadataStore::Outcome::kNormal;
-    });
-    const auto reply = cluster.call(&Service::create_scope, scope_info("s"));
-    ASSERT_FALSE(reply.ok()) << "neither SUCCESS nor SCOPE_EXISTS is known";
-    EXPECT_TRUE(reply.error().is(ErrorCode::kUnavailable));
-    EXPECT_EQ(reply.error().fate(), Fate::kUnknown);
+TEST(ScopeCalls, TellTheTruthOfWritesThatEndWithoutAnAnswer) {
+    for (const bool done : {false, true}) {
+        for (std::uint64_t at = 0; at < 3; ++at) {
+            SCOPED_TRACE(std::to_string(at) + (done ? " done" : " lost"));
+            Cluster cluster;
+            using Outcome = metadata::MemoryMetadataStore::Outcome;
+            auto n = std::make_shared<std::uint64_t>(0);
+            cluster.metadata.set_fate([=](std::uint64_t) {
+                if ((*n)++ != at) return Outcome::kNormal;
+                return done ? Outcome::kAppliedUnheard : Outcome::kLost;
+            });
+            EXPECT_EQ(cluster.ask(&Service::create_scope, scope_info("s")).status(), pb::CreateScopeStatus::SUCCESS);
+            *n = 0;
+            EXPECT_EQ(cluster.ask(&Service::create_scope, scope_info("s")).status(), pb::CreateScopeStatus::SCOPE_EXISTS);
+            *n = 0;
+            EXPECT_EQ(cluster.ask(&Service::delete_scope, scope_info("s")).status(), pb::DeleteScopeStatus::SUCCESS);
+            *n = 0;
+            EXPECT_EQ(cluster.ask(&Service::delete_scope, scope_info("s")).status(), pb::DeleteScopeStatus::SCOPE_NOT_FOUND);
+        }
+    }
+}
+
+TEST(Calls, DoNotGuessWhatBecameOfAWriteThatCannotBeSettled) {
+    for (const bool done : {false, true}) {
+        Cluster cluster;
+        cluster.make_scope("s");
+        int multis = 0;
+        cluster.metadata.set_fate([&](std::uint64_t) {
+            ++multis;
+            cluster.metadata.cut_off(true);
+            using Outcome = metadata::MemoryMetadataStore::Outcome;
+            return done ? Outcome::kAppliedUnheard : Outcome::kLost;
+        });
+        const MonotonicTime began = cluster.world().now();
+        const auto scope = cluster.call(&Service::delete_scope, scope_info("s"));
+        ASSERT_FALSE(scope.ok()) << "neither SUCCESS nor SCOPE_NOT_FOUND is known";
+        EXPECT_TRUE(scope.error().is(ErrorCode::kUnavailable));
+        EXPECT_EQ(scope.error().fate(), Fate::kUnknown);
+        cluster.metadata.cut_off(false);
+        const auto stream = cluster.call(&Service::create_stream, Cluster::config(kName, 1));
+        ASSERT_FALSE(stream.ok());
+        EXPECT_EQ(stream.error().fate(), Fate::kUnknown);
+        EXPECT_EQ(multis, 2) << "nothing is sent again";
+        EXPECT_LT(cluster.world().now() - began, 3 * metadata::SettledStore::kPatience);
+    }
 }
 
 TEST(ScopeCalls, ListEveryNameOnceAndEndWithAnEmptyPage) {
@@ -565,8 +598,9 @@ TEST(Handlers, AnswerUnimplementedWithTheNameOfTheCall) {
     const auto offered = service::handlers(cluster.service());
     const rpc::Handler otherwise = service::otherwise();
     std::size_t missing = 0;
-    for (const std::string_view name : proto::kControllerMethods) {
-        const std::string method = proto::controller_method(name);
+    for (const proto::ControllerMethod& row : proto::kControllerMethods) {
+        const std::string method = row.path();
+        EXPECT_EQ(offered.contains(method), row.offer == proto::Offer::kOffered) << row.name;
         if (offered.contains(method)) continue;
         ++missing;
         const auto reply = cluster.world().run([&]() -> Task<Result<std::string>> {
@@ -576,8 +610,10 @@ TEST(Handlers, AnswerUnimplementedWithTheNameOfTheCall) {
         });
         ASSERT_FALSE(reply.ok());
         EXPECT_EQ(rpc::to_status(reply.error().code()), rpc::StatusCode::kUnimplemented);
-        EXPECT_NE(reply.error().detail().find(std::string{name}), std::string::npos);
+        EXPECT_EQ(reply.error().detail(),
+                  "this version of the controller does not offer the call " + std::string{row.name});
     }
+    for (const auto& [method, handler] : offered) EXPECT_NE(proto::find_controller_method(method), nullptr) << method;
     EXPECT_EQ(offered.size() + missing, proto::kControllerMethods.size());
     EXPECT_TRUE(offered.contains(proto::controller_method("getSegmentsImmediatlyFollowing")));
     EXPECT_TRUE(offered.contains(proto::controller_method("getSegmentsImmediatelyFollowing")));
@@ -599,10 +635,19 @@ TEST(Handlers, AnswerInvalidArgumentToWhatIsNotTheMessage) {
     }
 }
 
-TEST(AccessTable, HasEveryCallOnce) {
-    std::set<std::string_view> listed;
-    for (const service::Access& access : service::access_table()) EXPECT_TRUE(listed.insert(access.method).second);
-    EXPECT_EQ(listed, (std::set<std::string_view>{proto::kControllerMethods.begin(), proto::kControllerMethods.end()}));
+TEST(Handlers, SayThatACallIsNotOfTheProtocol) {
+    Cluster cluster;
+    const rpc::Handler otherwise = service::otherwise();
+    for (const char* method : {"/Other/createStream", "/createStream", "createStream", ""}) {
+        const auto reply = cluster.world().run([&]() -> Task<Result<std::string>> {
+            rpc::Request request;
+            request.method = method;
+            co_return co_await otherwise(std::move(request));
+        });
+        ASSERT_FALSE(reply.ok());
+        EXPECT_TRUE(reply.error().is(ErrorCode::kUnsupported));
+        EXPECT_NE(reply.error().detail().find("there is no call"), std::string::npos);
+    }
 }
 
 }  // namespace

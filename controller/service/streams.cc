@@ -17,11 +17,12 @@ namespace {
 using records::StreamRecord;
 using Intent = store::StreamStore::Intent;
 
-// How often a decision is taken again because the record changed or a write's fate is unknown.
+// How often a decision is taken again because the record changed.
 constexpr int kStreamAttempts = 16;
 
+// Never after a change of unknown fate: it may have been made, and undone by somebody else.
 bool decide_again(const Error& error) {
-    return error.is(ErrorCode::kVersionMismatch) || error.is(ErrorCode::kNotFound) || error.fate() == Fate::kUnknown;
+    return error.fate() != Fate::kUnknown && (error.is(ErrorCode::kVersionMismatch) || error.is(ErrorCode::kNotFound));
 }
 
 Error gave_up(const StreamName& name, const std::optional<Error>& last) {
@@ -68,33 +69,29 @@ Task<Result<pb::CreateStreamStatus>> Service::create_stream(pb::StreamConfig req
 
     std::optional<Error> last;
     for (int attempt = 0; attempt < kStreamAttempts; ++attempt) {
-        const Result<void> created =
-            co_await store_.create(name, record, segments);
-        bool ours = created.ok();
-        if (!created) {
-            if (created.error().is(ErrorCode::kNotFound)) co_return answer(pb::CreateStreamStatus::SCOPE_NOT_FOUND);
-            if (!created.error().is(ErrorCode::kAlreadyExists)) {
-                if (!decide_again(created.error())) co_return created.error();
-                last = created.error();
-                continue;
-            }
-            const Result<store::StoredStream> stored = co_await store_.load(name);
-            if (!stored) {
-                if (!stored.error().is(ErrorCode::kNotFound)) co_return stored.error();
-                continue;  // deleted meanwhile
-            }
-            ours = stored->record.nonce() == record.nonce();
-            if (!ours && stored->record.state() != StreamRecord::CREATING && !stored->record.has_remove()) {
-                co_return answer(pb::CreateStreamStatus::STREAM_EXISTS);
-            }
+        const Result<void> created = co_await store_.create(name, record, segments);
+        if (created) {
+            MR_CO_TRY_VOID(co_await engine_.settled(name, deadline));
+            MR_LOG_INFO("stream created", {"stream", name.to_string()}, {"segments", segments});
+            co_return answer(pb::CreateStreamStatus::SUCCESS);
+        }
+        if (created.error().is(ErrorCode::kNotFound)) co_return answer(pb::CreateStreamStatus::SCOPE_NOT_FOUND);
+        last = created.error();
+        if (!created.error().is(ErrorCode::kAlreadyExists)) {
+            if (!decide_again(created.error())) co_return created.error();
+            continue;
+        }
+        const Result<store::StoredStream> stored = co_await store_.load(name);
+        if (!stored) {
+            if (!stored.error().is(ErrorCode::kNotFound)) co_return stored.error();
+            continue;  // deleted meanwhile
+        }
+        if (stored->record.state() != StreamRecord::CREATING && !stored->record.has_remove()) {
+            co_return answer(pb::CreateStreamStatus::STREAM_EXISTS);
         }
         // Half-made ones are completed before anybody is told that they exist; and while one is being
         // deleted, its name is taken.
         MR_CO_TRY_VOID(co_await engine_.settled(name, deadline));
-        if (ours) {
-            MR_LOG_INFO("stream created", {"stream", name.to_string()}, {"segments", segments});
-            co_return answer(pb::CreateStreamStatus::SUCCESS);
-        }
     }
     co_return gave_up(name, last);
 }

@@ -12,11 +12,14 @@ namespace millrace::controller::store {
 namespace {
 
 using metadata::Create;
+using metadata::Freshness;
 using metadata::Operation;
 using metadata::Remove;
 using metadata::Set;
 
 constexpr std::uint32_t kFormatVersion = 1;
+// Of each record's layout. The first ones were written without: that is 0.
+constexpr std::uint32_t kRecordVersion = 1;
 // Epoch records kept in memory, counted in segments named.
 constexpr std::size_t kCachedEntriesMax = 200'000;
 
@@ -27,7 +30,18 @@ template <class Record>
 Result<Record> parsed(const std::string& path, const std::string& value) {
     Record record;
     if (!record.ParseFromString(value)) return Error{ErrorCode::kCorrupt, "the record at " + path + " cannot be read"};
+    if (record.version() > kRecordVersion) {
+        return Error{ErrorCode::kUnsupported, "the record at " + path + " has version " + std::to_string(record.version()) +
+                                                  "; this one knows " + std::to_string(kRecordVersion)};
+    }
     return record;
+}
+
+// The value to store.
+template <class Record>
+std::string stored(Record record) {
+    record.set_version(kRecordVersion);
+    return record.SerializeAsString();
 }
 
 Result<void> fits(const std::string& path, const std::string& value) {
@@ -43,19 +57,28 @@ std::size_t weight_of(const records::EpochRecord& record) {
 
 }  // namespace
 
-// A node that may be there already. Unknown fate counts as failure: the caller tries again.
+// A node that may be there already.
 Task<Result<void>> StreamStore::ensure(std::string path) {
-    Result<void> created = co_await metadata_.create(std::move(path), "");
-    if (!created && created.error().is(ErrorCode::kAlreadyExists)) co_return ok();
-    co_return created;
+    Result<metadata::ChangeId> created = co_await metadata_.create(std::move(path), "");
+    if (!created && !created.error().is(ErrorCode::kAlreadyExists)) co_return std::move(created).error();
+    co_return ok();
+}
+
+// All of it or nothing, once; on failure see SettledStore.
+Task<Result<void>> StreamStore::change(std::vector<Operation> operations) {
+    MR_CO_TRY_VOID(co_await metadata_.multi(std::move(operations)));
+    co_return ok();
 }
 
 Task<Result<void>> StreamStore::open() {
     const std::string root{kRoot};
-    const Result<metadata::Node> found = co_await metadata_.get(root);
+    const Result<metadata::Node> found = co_await metadata_.get(root, Freshness::kLatest);
     if (!found && !found.error().is(ErrorCode::kNotFound)) co_return found.error();
     if (found) {
-        MR_CO_TRY(const records::FormatRecord format, parsed<records::FormatRecord>(root, found->value));
+        records::FormatRecord format;
+        if (!format.ParseFromString(found->value)) {
+            co_return Error{ErrorCode::kCorrupt, "the record at " + root + " cannot be read"};
+        }
         if (format.version() != kFormatVersion) {
             co_return Error{ErrorCode::kUnsupported,
                             "the controller's metadata has format " + std::to_string(format.version()) +
@@ -64,8 +87,8 @@ Task<Result<void>> StreamStore::open() {
     } else {
         records::FormatRecord format;
         format.set_version(kFormatVersion);
-        const Result<void> created = co_await metadata_.create(root, format.SerializeAsString());
-        if (!created && !created.error().is(ErrorCode::kAlreadyExists)) co_return created;
+        const Result<metadata::ChangeId> created = co_await metadata_.create(root, format.SerializeAsString());
+        if (!created && !created.error().is(ErrorCode::kAlreadyExists)) co_return created.error();
     }
     for (const std::string_view path : {kScopes, kIntents, kRetired}) {
         MR_CO_TRY_VOID(co_await ensure(std::string{path}));
@@ -78,12 +101,14 @@ Task<Result<void>> StreamStore::open() {
 Task<Result<void>> StreamStore::create_scope(std::string scope, records::ScopeRecord record) {
     const BucketedPath path = scope_path(scope);
     MR_CO_TRY_VOID(co_await ensure(path.bucket));
-    co_return co_await metadata_.create(path.node, record.SerializeAsString());
+    std::vector<Operation> operations;
+    operations.emplace_back(Create{path.node, stored(std::move(record))});
+    co_return co_await change(std::move(operations));
 }
 
 Task<Result<records::ScopeRecord>> StreamStore::scope(std::string scope) {
     const BucketedPath path = scope_path(scope);
-    Result<metadata::Node> node = co_await metadata_.get(path.node);
+    Result<metadata::Node> node = co_await metadata_.get(path.node, Freshness::kLatest);
     if (!node) {
         if (node.error().is(ErrorCode::kNotFound)) co_return Error{ErrorCode::kNotFound, "no scope '" + scope + "'"};
         co_return std::move(node).error();
@@ -93,7 +118,7 @@ Task<Result<records::ScopeRecord>> StreamStore::scope(std::string scope) {
 
 Task<Result<void>> StreamStore::delete_scope(std::string scope) {
     const BucketedPath path = scope_path(scope);
-    Result<std::vector<std::string>> buckets = co_await metadata_.children(path.node);
+    Result<std::vector<std::string>> buckets = co_await metadata_.children(path.node, Freshness::kLatest);
     if (!buckets) {
         if (buckets.error().is(ErrorCode::kNotFound)) co_return Error{ErrorCode::kNotFound, "no scope '" + scope + "'"};
         co_return std::move(buckets).error();
@@ -102,7 +127,7 @@ Task<Result<void>> StreamStore::delete_scope(std::string scope) {
     std::vector<Operation> operations;
     for (const std::string& bucket : *buckets) operations.emplace_back(Remove{path.node + "/" + bucket});
     operations.emplace_back(Remove{path.node});
-    Result<void> removed = co_await metadata_.multi(std::move(operations));
+    Result<void> removed = co_await change(std::move(operations));
     if (!removed && removed.error().is(ErrorCode::kFailedPrecondition)) {
         co_return Error{ErrorCode::kFailedPrecondition, "scope '" + scope + "' is not empty"};
     }
@@ -131,7 +156,7 @@ Task<Result<Page>> StreamStore::list(std::string parent, std::string token) {
 
     Page page;
     page.token = token;
-    MR_CO_TRY(const std::vector<std::string> buckets, co_await metadata_.children(parent));
+    MR_CO_TRY(const std::vector<std::string> buckets, co_await metadata_.children(parent, Freshness::kLatest));
     for (const std::string& bucket : buckets) {
         if (bucket < from_bucket) continue;
         Result<std::vector<std::string>> nodes = co_await metadata_.children(parent + "/" + bucket);
@@ -155,7 +180,7 @@ Task<Result<Page>> StreamStore::list(std::string parent, std::string token) {
 
 Task<Result<StoredStream>> StreamStore::load(StreamName name) {
     const BucketedPath path = stream_path(name);
-    Result<metadata::Node> node = co_await metadata_.get(path.node);
+    Result<metadata::Node> node = co_await metadata_.get(path.node, Freshness::kLatest);
     if (!node) {
         if (node.error().is(ErrorCode::kNotFound)) {
             co_return Error{ErrorCode::kNotFound, "no stream '" + name.to_string() + "'"};
@@ -164,7 +189,7 @@ Task<Result<StoredStream>> StreamStore::load(StreamName name) {
     }
     MR_CO_TRY(records::StreamRecord record, parsed<records::StreamRecord>(path.node, node->value));
     if (!record.current().full()) co_return Error{ErrorCode::kCorrupt, "the record at " + path.node + " has no epoch"};
-    co_return StoredStream{std::move(record), node->version};
+    co_return StoredStream{std::move(record), node->stat.version};
 }
 
 Task<Result<void>> StreamStore::create(StreamName name, records::StreamRecord record, std::size_t segments) {
@@ -182,13 +207,13 @@ Task<Result<void>> StreamStore::create(StreamName name, records::StreamRecord re
 
     std::vector<Operation> operations;
     std::uint32_t first_number = 0;
-    const Result<metadata::Node> earlier = co_await metadata_.get(retired.node);
+    const Result<metadata::Node> earlier = co_await metadata_.get(retired.node, Freshness::kLatest);
     if (earlier) {
         MR_CO_TRY(const records::RetiredStreamRecord numbers,
                   parsed<records::RetiredStreamRecord>(retired.node, earlier->value));
         first_number = numbers.next_number();
         // The new record carries the numbers on.
-        operations.emplace_back(Remove{retired.node, earlier->version});
+        operations.emplace_back(Remove{retired.node, earlier->stat.version});
     } else if (!earlier.error().is(ErrorCode::kNotFound)) {
         co_return earlier.error();
     } else {
@@ -203,13 +228,13 @@ Task<Result<void>> StreamStore::create(StreamName name, records::StreamRecord re
     const stream::Epoch epoch = stream::first_epoch(segments, first_number, record.created_ms());
     *record.mutable_current() = to_record(epoch, {});
     record.set_next_number(first_number + static_cast<std::uint32_t>(segments));
-    std::string value = record.SerializeAsString();
+    std::string value = stored(std::move(record));
     MR_CO_TRY_VOID(fits(path.node, value));
     operations.emplace_back(Create{path.node, std::move(value)});
     operations.emplace_back(Create{intent.node, ""});
-    Result<void> created = co_await metadata_.multi(std::move(operations));
+    Result<void> created = co_await change(std::move(operations));
     if (!created && created.error().is(ErrorCode::kAlreadyExists)) {
-        const Result<metadata::Node> there = co_await metadata_.get(path.node);
+        const Result<metadata::Node> there = co_await metadata_.get(path.node, Freshness::kLatest);
         if (!there && there.error().is(ErrorCode::kNotFound)) {
             co_return Error{ErrorCode::kVersionMismatch, created.error().detail()};
         }
@@ -225,7 +250,7 @@ Task<Result<void>> StreamStore::create(StreamName name, records::StreamRecord re
 Task<Result<void>> StreamStore::update(StreamName name, StoredStream was, records::StreamRecord now, Intent intent) {
     const BucketedPath path = stream_path(name);
     const BucketedPath listed = intent_path(name);
-    std::string value = now.SerializeAsString();
+    std::string value = stored(std::move(now));
     MR_CO_TRY_VOID(fits(path.node, value));
     std::vector<Operation> operations;
     // First, so that a lost race is told apart from everything else.
@@ -236,21 +261,21 @@ Task<Result<void>> StreamStore::update(StreamName name, StoredStream was, record
     } else if (intent == Intent::kEnds) {
         operations.emplace_back(Remove{listed.node});
     }
-    co_return co_await metadata_.multi(std::move(operations));
+    co_return co_await change(std::move(operations));
 }
 
 Task<Result<void>> StreamStore::advance_epoch(StreamName name, StoredStream was, records::StreamRecord now) {
     const BucketedPath path = stream_path(name);
     const auto over = static_cast<std::int32_t>(was.record.current().epoch());
     const BucketedPath history = epoch_path(name, over);
-    std::string value = now.SerializeAsString();
+    std::string value = stored(std::move(now));
     MR_CO_TRY_VOID(fits(path.node, value));
     std::vector<Operation> operations;
     operations.emplace_back(Set{path.node, std::move(value), was.version});
     if (over % kEpochsPerChunk == 0) operations.emplace_back(Create{history.bucket, ""});
-    operations.emplace_back(Create{history.node, to_history(was.record.current()).SerializeAsString()});
+    operations.emplace_back(Create{history.node, stored(to_history(was.record.current()))});
     operations.emplace_back(Remove{intent_path(name).node});
-    co_return co_await metadata_.multi(std::move(operations));
+    co_return co_await change(std::move(operations));
 }
 
 // ---- History ----
@@ -316,14 +341,14 @@ Task<Result<stream::Epoch>> StreamStore::epoch(StreamName name, std::shared_ptr<
 
 Task<Result<void>> StreamStore::remove_history(StreamName name) {
     const std::string path = stream_path(name).node;
-    MR_CO_TRY(const std::vector<std::string> chunks, co_await metadata_.children(path));
+    MR_CO_TRY(const std::vector<std::string> chunks, co_await metadata_.children(path, Freshness::kLatest));
     for (const std::string& chunk : chunks) {
         const std::string chunk_path = path + "/" + chunk;
         MR_CO_TRY(const std::vector<std::string> epochs, co_await metadata_.children(chunk_path));
         std::vector<Operation> operations;
         for (const std::string& epoch : epochs) operations.emplace_back(Remove{chunk_path + "/" + epoch});
         operations.emplace_back(Remove{chunk_path});
-        MR_CO_TRY_VOID(co_await metadata_.multi(std::move(operations)));
+        MR_CO_TRY_VOID(co_await change(std::move(operations)));
     }
     co_return ok();
 }
@@ -336,24 +361,24 @@ Task<Result<void>> StreamStore::remove(StreamName name, StoredStream stream) {
     numbers.set_next_number(stream.record.next_number());
     std::vector<Operation> operations;
     operations.emplace_back(Remove{stream_path(name).node, stream.version});
-    const Result<metadata::Node> earlier = co_await metadata_.get(retired.node);
+    const Result<metadata::Node> earlier = co_await metadata_.get(retired.node, Freshness::kLatest);
     if (!earlier && !earlier.error().is(ErrorCode::kNotFound)) co_return earlier.error();
     if (earlier) {
         // Not to be expected, but no reason for a name that can never be deleted.
         MR_CO_TRY(const records::RetiredStreamRecord before,
                   parsed<records::RetiredStreamRecord>(retired.node, earlier->value));
         numbers.set_next_number(std::max(numbers.next_number(), before.next_number()));
-        operations.emplace_back(Set{retired.node, numbers.SerializeAsString(), earlier->version});
+        operations.emplace_back(Set{retired.node, stored(numbers), earlier->stat.version});
     } else {
-        operations.emplace_back(Create{retired.node, numbers.SerializeAsString()});
+        operations.emplace_back(Create{retired.node, stored(numbers)});
     }
     operations.emplace_back(Remove{intent_path(name).node});
-    co_return co_await metadata_.multi(std::move(operations));
+    co_return co_await change(std::move(operations));
 }
 
 Task<Result<std::vector<StreamName>>> StreamStore::unfinished() {
     std::vector<StreamName> streams;
-    MR_CO_TRY(const std::vector<std::string> buckets, co_await metadata_.children(std::string{kIntents}));
+    MR_CO_TRY(const std::vector<std::string> buckets, co_await metadata_.children(std::string{kIntents}, Freshness::kLatest));
     for (const std::string& bucket : buckets) {
         MR_CO_TRY(const std::vector<std::string> nodes, co_await metadata_.children(std::string{kIntents} + "/" + bucket));
         for (const std::string& node : nodes) {

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Scopes, streams and their history in the metadata store (docs/formats/controller-metadata.md). Each
-// change is one compare-and-set: who loses reads again and decides again. A change can end with
-// unknown fate; reading again then tells what happened, because every record says whose it is.
-// Thread rule: one executor. Lifetime: the metadata store outlives it.
+// change is one compare-and-set: who loses reads again and decides again. Broken connections to the metadata are waited for
+// and writes of unknown fate settled (SettledStore); a change ends with unknown fate only when that took too long or
+// the session ended.
+// What decides a change is read with Freshness::kLatest, what never changes is not.
+// Thread rule: one executor. Lifetime: the metadata store and the clock outlive it.
 #pragma once
 
 #include <cstdint>
@@ -15,6 +17,7 @@
 #include <vector>
 
 #include "common/metadata/metadata_store.h"
+#include "common/metadata/settled_store.h"
 #include "common/model/segment_name.h"
 #include "controller/stream/epoch.h"
 #include "proto/records/controller.pb.h"
@@ -36,12 +39,12 @@ inline constexpr std::size_t kPageNames = 1000;
 
 class StreamStore {
 public:
-    explicit StreamStore(metadata::MetadataStore& metadata) : metadata_{metadata} {}
+    StreamStore(metadata::MetadataStore& metadata, Clock& clock) : metadata_{metadata, clock} {}
 
     // Lays out an empty store; checks the format of one in use. kUnsupported: a newer version wrote it.
     Task<Result<void>> open();
 
-    // kAlreadyExists. On unknown fate: the stored nonce tells whether it was this call.
+    // kAlreadyExists.
     Task<Result<void>> create_scope(std::string scope, records::ScopeRecord record);
     // kNotFound.
     Task<Result<records::ScopeRecord>> scope(std::string scope);
@@ -82,6 +85,7 @@ public:
 
 private:
     Task<Result<void>> ensure(std::string path);
+    Task<Result<void>> change(std::vector<metadata::Operation> operations);
     Task<Result<Page>> list(std::string parent, std::string token);
 
     // Past epochs never change. The key has the stream's nonce, so a new stream of the same name
@@ -94,7 +98,7 @@ private:
     std::shared_ptr<const records::EpochRecord> cached(const EpochKey& key);
     void remember(const EpochKey& key, std::shared_ptr<const records::EpochRecord> record);
 
-    metadata::MetadataStore& metadata_;
+    metadata::SettledStore metadata_;
     std::list<CachedEpoch> epochs_;  // most recently used first
     std::map<EpochKey, std::list<CachedEpoch>::iterator> epochs_by_key_;
     std::size_t cached_entries_ = 0;  // segments named in all of them

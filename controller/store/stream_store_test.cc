@@ -24,17 +24,30 @@ public:
     }
     bool interrupted() const { return !act_; }
 
-    Task<Result<metadata::Node>> get(std::string path) override {
-        Result<metadata::Node> node = co_await inner_.get(path);
-        if (path == path_ && act_) co_await std::exchange(act_, nullptr)();
-        co_return node;
-    }
-    Task<Result<std::vector<std::string>>> children(std::string path) override { return inner_.children(std::move(path)); }
-    Task<Result<void>> multi(std::vector<metadata::Operation> operations) override {
-        return inner_.multi(std::move(operations));
+    metadata::Nonce new_nonce() override { return inner_.new_nonce(); }
+    Task<Result<std::optional<metadata::ChangeId>>> fate_of(metadata::Nonce nonce) override { return inner_.fate_of(nonce); }
+    metadata::SessionId session() const override { return inner_.session(); }
+    metadata::SessionState state() const override { return inner_.state(); }
+    Task<metadata::SessionState> state_changed(metadata::SessionState seen, Deadline deadline) override {
+        return inner_.state_changed(seen, deadline);
     }
 
 private:
+    Task<Result<metadata::Node>> do_get(std::string path, metadata::ReadOptions options) override {
+        Result<metadata::Node> node = co_await inner_.get(path, std::move(options));
+        if (path == path_ && act_) co_await std::exchange(act_, nullptr)();
+        co_return node;
+    }
+    Task<Result<std::optional<metadata::Stat>>> do_stat(std::string path, metadata::ReadOptions options) override {
+        return inner_.stat(std::move(path), std::move(options));
+    }
+    Task<Result<std::vector<std::string>>> do_children(std::string path, metadata::ReadOptions options) override {
+        return inner_.children(std::move(path), std::move(options));
+    }
+    Task<Result<metadata::ChangeId>> do_multi(std::vector<metadata::Operation> operations, metadata::Nonce nonce) override {
+        return inner_.multi(std::move(operations), nonce);
+    }
+
     metadata::MemoryMetadataStore& inner_;
     std::string path_;
     std::function<Task<void>()> act_;
@@ -43,10 +56,10 @@ private:
 TEST(StreamStore, NumbersGoOnWhenACreateMeetsTheEndOfADelete) {
     const StreamName name{"s", "x"};
     sim::World world{1};
-    metadata::MemoryMetadataStore memory;
+    metadata::MemoryMetadataStore memory{world.clock()};
     Interrupted metadata{memory};
-    StreamStore store{metadata};
-    StreamStore other{memory};
+    StreamStore store{metadata, world.clock()};
+    StreamStore other{memory, world.clock()};
     world.run([&]() -> Task<void> {
         EXPECT_TRUE((co_await store.open()).ok());
         EXPECT_TRUE((co_await store.create_scope("s", {})).ok());
@@ -70,8 +83,8 @@ TEST(StreamStore, NumbersGoOnWhenACreateMeetsTheEndOfADelete) {
 TEST(StreamStore, RemovingKeepsTheLargerOfTwoNumbers) {
     const StreamName name{"s", "x"};
     sim::World world{1};
-    metadata::MemoryMetadataStore memory;
-    StreamStore store{memory};
+    metadata::MemoryMetadataStore memory{world.clock()};
+    StreamStore store{memory, world.clock()};
     world.run([&]() -> Task<void> {
         EXPECT_TRUE((co_await store.open()).ok());
         EXPECT_TRUE((co_await store.create_scope("s", {})).ok());
@@ -86,6 +99,30 @@ TEST(StreamStore, RemovingKeepsTheLargerOfTwoNumbers) {
         EXPECT_TRUE((co_await store.remove(name, *stream)).ok());
         EXPECT_TRUE((co_await store.create(name, {}, 1)).ok());
         EXPECT_EQ((co_await store.load(name))->record.current().segments(0).number(), 7u);
+    });
+}
+
+TEST(StreamStore, RefusesRecordsOfLaterVersionsAndReadsThoseWithout) {
+    const StreamName name{"s", "x"};
+    sim::World world{1};
+    metadata::MemoryMetadataStore memory{world.clock()};
+    StreamStore store{memory, world.clock()};
+    world.run([&]() -> Task<void> {
+        EXPECT_TRUE((co_await store.open()).ok());
+        EXPECT_TRUE((co_await store.create_scope("s", {})).ok());
+        EXPECT_TRUE((co_await store.create(name, {}, 1)).ok());
+        const std::string path = stream_path(name).node;
+        for (const std::uint32_t version : {1u, 0u, 2u}) {
+            const Result<metadata::Node> node = co_await memory.get(path);
+            records::StreamRecord record;
+            EXPECT_TRUE(node.ok() && record.ParseFromString(node->value));
+            if (version == 1) EXPECT_EQ(record.version(), 1u) << "as it was written";
+            record.set_version(version);
+            EXPECT_TRUE((co_await memory.set(path, record.SerializeAsString(), node->stat.version)).ok());
+            const Result<StoredStream> stream = co_await store.load(name);
+            EXPECT_EQ(stream.ok(), version < 2) << version;
+            if (!stream.ok()) EXPECT_TRUE(stream.error().is(ErrorCode::kUnsupported)) << stream.error().to_string();
+        }
     });
 }
 

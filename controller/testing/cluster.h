@@ -22,7 +22,11 @@ namespace millrace::controller {
 namespace pb = service::pb;
 
 class Cluster {
+    sim::World world_;
+
 public:
+    metadata::MemoryMetadataStore metadata{world_.clock()};
+
     explicit Cluster(std::uint64_t seed = 1) : world_{seed}, node_{&world_.add_node("controller")} {
         metadata.set_fate([this](std::uint64_t) {
             switch (next_effect()) {
@@ -197,7 +201,6 @@ public:
         return text;
     }
 
-    metadata::MemoryMetadataStore metadata;
     segments::FakeSegments segments;
 
     sim::World& world() { return world_; }
@@ -208,7 +211,7 @@ private:
 
     struct Process {
         explicit Process(Cluster& cluster)
-            : store{cluster.metadata},
+            : store{cluster.metadata, cluster.node_->runtime().clock},
               engine{cluster.node_->runtime(), store, cluster.segments},
               service{cluster.node_->runtime(), store, engine, {{"controller", 9090}, {"store", 12345}}} {}
         store::StreamStore store;
@@ -250,7 +253,6 @@ private:
         }
     }
 
-    sim::World world_;
     sim::Node* node_;
     std::unique_ptr<Process> process_;
     int calls_running_ = 0;

@@ -173,9 +173,9 @@ struct TieringOptions {
     // A window is closed at this many bytes of operations. 4 KiB .. 1 GiB.
     std::uint64_t window_bytes = 64ull * 1024 * 1024;
     // However little there is, it moves after so long.
-    std::chrono::milliseconds max_age = std::chrono::minutes{5};
+    std::chrono::nanoseconds max_age = std::chrono::minutes{5};
     // After a failure, this is waited first, then twice as long each time up to thirty times.
-    std::chrono::milliseconds retry = std::chrono::seconds{1};
+    std::chrono::nanoseconds retry = std::chrono::seconds{1};
 };
 
 struct ContainerOptions {
@@ -255,6 +255,9 @@ public:
 
     bool committed(Lsn lsn) const { return lsn <= committed_; }
     Lsn committed() const { return committed_; }
+
+    // The log needs room: whatever there is moves to long-term storage soon, also when it is little.
+    void tier_now();
     Lsn admitted() const { return admitted_; }
     bool full() const { return writer_ && writer_->full(); }
     // When a full disk stops being a hiccup; empty when it is not full.
@@ -370,6 +373,8 @@ private:
     ObjectTable objects_;
     LogPosition cursor_;
     std::deque<Boundary> boundaries_;  // after the cursor
+    Boundary last_boundary_;
+    bool tier_now_ = false;
     LogPosition window_end_;           // of the last window begun
     std::uint64_t committed_bytes_ = 0;  // of operations on segments, ever
     std::uint64_t cursor_bytes_ = 0;     // of those before the cursor

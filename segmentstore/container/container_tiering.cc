@@ -50,7 +50,13 @@ void Container::log_lets_go(std::uint64_t bytes) {
     credits_.log_lets_go(bytes);
 }
 
+void Container::tier_now() {
+    tier_now_ = true;
+    tier_wake_.notify_all();
+}
+
 void Container::note_boundary(LogPosition position) {
+    last_boundary_ = {position, committed_bytes_};
     if (boundaries_.empty()) {
         // What tiering itself writes is no reason to tier again.
         if (committed_bytes_ == cursor_bytes_) return;
@@ -66,8 +72,12 @@ void Container::note_boundary(LogPosition position) {
 
 // The end of the next window, when it is time for one.
 std::optional<Container::Boundary> Container::due_window() const {
+    const std::uint64_t waiting = boundaries_.empty() ? 0 : boundaries_.back().bytes - cursor_bytes_;
+    // Also when nothing waits but what tiering has written: that keeps the log from being truncated.
+    if (tier_now_ && waiting < options_.tiering.window_bytes && last_boundary_.position.index > cursor_.index) {
+        return last_boundary_;
+    }
     if (boundaries_.empty()) return std::nullopt;
-    const std::uint64_t waiting = boundaries_.back().bytes - cursor_bytes_;
     if (waiting < options_.tiering.window_bytes && clock_.now() < untiered_since_ + options_.tiering.max_age) {
         return std::nullopt;
     }
@@ -149,6 +159,7 @@ Task<Result<bool>> Container::commit_operation(OperationType type, Operation ope
 
 Task<Result<void>> Container::tier_window(Boundary end) {
     const Error closed{ErrorCode::kClosed, "the container stopped"};
+    tier_now_ = false;
     WindowTiered tiered;
     tiered.cursor = end.position;
     window_end_ = end.position;

@@ -8,11 +8,12 @@
 namespace millrace::segmentstore {
 
 void ReplyQueue::add_ack(container::Lsn depends_on, std::shared_ptr<SessionWriter> writer, std::int64_t event_number,
-                         std::int64_t length_after, wire::RequestId request) {
+                         std::int64_t length_after, wire::RequestId request, bool alone) {
     Item item;
     item.depends_on = depends_on;
     item.writer = std::move(writer);
     item.is_ack = true;
+    item.alone = alone;
     item.event_number = event_number;
     item.length_after = length_after;
     item.request = request;
@@ -48,6 +49,7 @@ ReplyQueue::Then ReplyQueue::collect(container::Lsn committed, ByteBuffer& out) 
         // the new one says it all.
         if (item.writer && !container_.owns(item.writer->handle)) continue;
         if (item.is_ack) {
+            if (item.alone) write_ready(out);
             SessionWriter& writer = *item.writer;
             writer.ready_number = item.event_number;
             writer.ready_length = item.length_after;
@@ -56,6 +58,7 @@ ReplyQueue::Then ReplyQueue::collect(container::Lsn committed, ByteBuffer& out) 
                 writer.ready = true;
                 ready_.push_back(std::move(item.writer));
             }
+            if (item.alone) write_ready(out);
             continue;
         }
         write_ready(out);

@@ -41,8 +41,9 @@ public:
     // What collecting found at the end of the queue.
     enum class Then : std::uint8_t { kGoOn, kClose };
 
+    // Acknowledgements of a writer that are ready together become one, unless `alone`: the request is waited for by its id.
     void add_ack(container::Lsn depends_on, std::shared_ptr<SessionWriter> writer, std::int64_t event_number,
-                 std::int64_t length_after, wire::RequestId request);
+                 std::int64_t length_after, wire::RequestId request, bool alone = false);
     // `writer` is set for errors that concern a writer: they follow its acknowledgements, and are
     // dropped like these when it has been set up elsewhere. `segment` and `request` say what to answer
     // should it never become ready, and `set_up` which writer this reply sets up: it fails then.
@@ -69,6 +70,7 @@ private:
         std::shared_ptr<SessionWriter> writer;
         std::shared_ptr<SessionWriter> set_up;
         bool is_ack = false;
+        bool alone = false;
         bool close_after = false;
         std::int64_t event_number = 0;
         std::int64_t length_after = 0;

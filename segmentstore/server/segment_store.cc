@@ -25,11 +25,41 @@ Result<void> check_store_options(const SegmentStoreOptions& options) {
     if (options.cache_bytes < 8 * kMiB || options.cache_bytes > 64 * 1024 * kMiB) {
         return refuse("a cache of " + std::to_string(options.cache_bytes) + " bytes: it can be 8 MiB to 64 GiB");
     }
+    if (options.connections_max < 1) return refuse("no connections at all: at least 1 is needed");
+    if (options.admitted_bytes_max < 32 * kMiB) {
+        return refuse("admitted bytes of " + std::to_string(options.admitted_bytes_max) + ": at least 32 MiB are needed");
+    }
+    // A frame waits for the half that is kept for large ones.
+    if (options.received_bytes_max < 64 * kMiB) {
+        return refuse("memory for received bytes of " + std::to_string(options.received_bytes_max) +
+                      ": at least 64 MiB are needed");
+    }
+    if (options.send_queue_bytes < 64 * 1024) {
+        return refuse("send queues of " + std::to_string(options.send_queue_bytes) + " bytes: at least 64 KiB are needed");
+    }
     if (options.journal_file_bytes < SegmentStoreImpl::kMinJournalFileBytes) {
         return refuse("journal files of " + std::to_string(options.journal_file_bytes) + " bytes: at least " +
                       std::to_string(SegmentStoreImpl::kMinJournalFileBytes) + " are needed");
     }
+    if (options.tiering_window_bytes < 64 * 1024 || options.tiering_window_bytes > 1024 * kMiB) {
+        return refuse("tiering windows of " + std::to_string(options.tiering_window_bytes) + " bytes: they can be 64 KiB to 1 GiB");
+    }
+    if (options.tiering_age_max <= std::chrono::nanoseconds{0}) return refuse("an age of no time for tiering: it must be positive");
     return ok();
+}
+
+// A journal of limited size: full files, and what is not tiered yet, have to fit.
+std::uint64_t logged_bytes_max(const SegmentStoreOptions& options) {
+    if (options.journal_total_bytes_max == 0) return container::AdmissionCredits::kNoLimit;
+    return options.journal_total_bytes_max / 4 * 3;
+}
+
+std::uint64_t window_bytes(const SegmentStoreOptions& options) {
+    constexpr std::uint64_t kLeast = 64 * 1024;
+    if (options.journal_total_bytes_max == 0) return options.tiering_window_bytes;
+    // All containers may fill a window while each writes one.
+    const std::uint64_t share = logged_bytes_max(options) / options.containers / 4;
+    return std::max(kLeast, std::min(options.tiering_window_bytes, share));
 }
 
 }  // namespace
@@ -49,19 +79,29 @@ Task<Result<std::unique_ptr<SegmentStore>>> SegmentStore::start(Runtime runtime,
 SegmentStoreImpl::SegmentStoreImpl(Runtime runtime, SegmentStoreOptions options)
     : runtime_{runtime},
       options_{std::move(options)},
+      connections_{.received = std::make_shared<MemoryBudget>(options_.received_bytes_max), .pool = BufferPool{}, .counters = {}},
       bad_peers_{runtime_.clock},
       refused_{runtime_.clock},
+      credits_{options_.admitted_bytes_max, logged_bytes_max(options_)},
       cache_{options_.cache_bytes} {}
 
 SegmentStoreImpl::~SegmentStoreImpl() { MR_CHECK(sessions_.empty()); }
 
 Task<Result<void>> SegmentStoreImpl::open() {
     const MonotonicTime began = runtime_.clock.now();
-    MR_CO_TRY_VOID(co_await open_store_format(runtime_.disk, options_.data_directory, {options_.containers}));
+    const std::string storage_directory =
+        options_.storage_directory.empty() ? options_.data_directory + "/storage" : options_.storage_directory;
+    MR_CO_TRY(storage_, co_await open_store(runtime_, options_.data_directory, storage_directory, options_.containers));
     log::JournalOptions journal;
     journal.directory = options_.data_directory + "/journal";
     journal.file_bytes = options_.journal_file_bytes;
     journal.total_bytes_max = options_.journal_total_bytes_max;
+    journal.batch_bytes_max = options_.journal_batch_bytes_max;
+    journal.keep_free_bytes = options_.journal_keep_free_bytes;
+    journal.crowded = [this](ContainerId log) {
+        Slot& slot = slots_.at(log.number());
+        if (slot.container) slot.container->tier_now();
+    };
     const std::size_t in_flight = container::LogWriter::kMaxInFlight * container::kMaxEntryBytes;
     journal.queue_bytes_max = std::max(journal.queue_bytes_max, (options_.containers + 1) * in_flight);
     MR_CO_TRY(journal_, co_await log::Journal::open(runtime_, std::move(journal)));
@@ -87,14 +127,18 @@ Task<Result<void>> SegmentStoreImpl::open() {
         SessionShared{runtime_, std::move(containers), credits_, metrics_,
                       [this](const std::string& peer, const Error& reason) {
                           metrics_.protocol_errors.add();
+                          metrics_.errors.count(reason.code());
                           if (const auto dropped = bad_peers_.line()) {
                               MR_LOG_WARN("connection closed because of its peer", {"peer", peer},
                                           {"reason", reason.to_string()}, {"lines_dropped", *dropped});
                           }
                       },
-                      [](const Error& reason) {
+                      [this](const Error& reason) {
+                          metrics_.errors.count(reason.code());
                           MR_LOG_ERROR("committed bytes cannot be read", {"error", reason.to_string()});
-                      }});
+                      },
+                      0, &connections_, options_.send_queue_bytes, options_.first_frame_limit, options_.incomplete_limit,
+                      options_.stall_limit});
     MR_CO_TRY(listener_, co_await runtime_.network.listen(options_.listen));
     listener_gate_.spawn(runtime_.executor, [this] { return accept_loop(); });
     housekeeping();
@@ -110,6 +154,9 @@ Task<Result<void>> SegmentStoreImpl::open_container(std::uint32_t number) {
     container::ContainerOptions options;
     options.id = id;
     options.log_refusing = [this] { return journal_->stats().full; };
+    options.storage = storage_.get();
+    options.tiering.window_bytes = window_bytes(options_);
+    options.tiering.max_age = options_.tiering_age_max;
     slots_[number].container =
         std::make_unique<container::Container>(runtime_.executor, runtime_.clock, *slots_[number].log, credits_, cache_,
                                                std::move(options), [this](Error error) { on_container_failed(std::move(error)); });
@@ -152,6 +199,7 @@ Task<Error> SegmentStoreImpl::failed() { return failed_.wait(); }
 void SegmentStoreImpl::on_container_failed(Error error) {
     if (failure_ || closing_) return;
     failure_ = error;
+    metrics_.errors.count(error.code());
     MR_LOG_ERROR("segment store failed: the process must stop and recover", {"error", error.to_string()});
     failed_.set(std::move(error));
 }
@@ -168,7 +216,7 @@ Task<void> SegmentStoreImpl::accept_loop() {
             co_await sleep_for(runtime_.clock, kAcceptRetry);  // such as too many open files
             continue;
         }
-        if (sessions_.size() >= kMaxConnections) {
+        if (sessions_.size() >= options_.connections_max) {
             metrics_.connections_refused.add();
             if (const auto dropped = refused_.line()) {
                 MR_LOG_WARN("connection refused: too many", {"peer", stream.value()->peer()},
@@ -192,9 +240,10 @@ void SegmentStoreImpl::start_session(std::unique_ptr<ByteStream> stream) {
 }
 
 void SegmentStoreImpl::housekeeping() {
-    for (const auto& session : sessions_) session->check_progress();
+    metrics_.count(connections_);
     metrics_.cache_bytes.set(static_cast<double>(cache_.bytes()));
     metrics_.admitted_bytes.set(static_cast<double>(credits_.taken()));
+    metrics_.admitted_bytes_max.set(static_cast<double>(options_.admitted_bytes_max));
     housekeeping_timer_ = runtime_.clock.schedule(runtime_.clock.now() + kHousekeepingEvery, runtime_.executor,
                                                   [this] { housekeeping(); });
 }

@@ -4,6 +4,8 @@
 // what else runs beside it.
 #pragma once
 
+#include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -20,7 +22,34 @@ struct SegmentStoreOptions {
     // Appended bytes kept in memory for readers, over all containers. 8 MiB .. 64 GiB.
     std::size_t cache_bytes = 256ull * 1024 * 1024;
     std::uint64_t journal_file_bytes = 64ull * 1024 * 1024;
-    std::uint64_t journal_total_bytes_max = 0;  // 0: only the disk limits
+    // 0: only the disk limits. Writers are held back when three quarters of it wait for long-term storage.
+    std::uint64_t journal_total_bytes_max = 0;
+    std::size_t journal_batch_bytes_max = 1024 * 1024;  // of entries in one group commit
+    std::uint64_t journal_keep_free_bytes = 64ull * 1024 * 1024;  // left on the file system when a file is made
+
+    // Long-term storage; empty: <data_directory>/storage. Formatted together with the data directory.
+    std::string storage_directory;
+    // What a container gathers in its log before it moves it to long-term storage, and how long the oldest of it waits
+    // for that at most. 64 KiB .. 1 GiB; less when journal_total_bytes_max asks for it.
+    std::uint64_t tiering_window_bytes = 64ull * 1024 * 1024;
+    std::chrono::nanoseconds tiering_age_max = std::chrono::minutes{5};
+
+    std::size_t connections_max = 10'000;
+    // Bytes admitted and not committed, over all containers.
+    std::size_t admitted_bytes_max = 64ull * 1024 * 1024;
+    // Memory of received bytes, admitted ones included for as long as they lie where they arrived; see
+    // transport::ConnectionResources. By default fifteen of the largest frames and as much for usual buffers.
+    std::size_t received_bytes_max = 512ull * 1024 * 1024;
+    // Beyond this much unsent on a connection no more of its frames are taken.
+    std::size_t send_queue_bytes = 4ull * 1024 * 1024;
+    // Clients say Hello as soon as they are connected.
+    std::chrono::nanoseconds first_frame_limit = std::chrono::seconds{60};
+    // A peer that leaves a frame or an append block incomplete. Clients send both in one go, or end a block within
+    // milliseconds.
+    std::chrono::nanoseconds incomplete_limit = std::chrono::seconds{60};
+    // A peer that takes nothing for so long while bytes wait for it is gone or hostile. Up to 256 KiB is written at a
+    // time and counts when all of it is taken, so this asks for 5 KB/s.
+    std::chrono::nanoseconds stall_limit = std::chrono::seconds{60};
 };
 
 class SegmentStore {

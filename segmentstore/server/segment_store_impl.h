@@ -17,14 +17,12 @@
 #include "segmentstore/server/segment_store.h"
 #include "segmentstore/server/server_metrics.h"
 #include "segmentstore/server/session.h"
+#include "segmentstore/storage/file/file_storage.h"
 
 namespace millrace::segmentstore {
 
 class SegmentStoreImpl final : public SegmentStore {
 public:
-    static constexpr std::size_t kMaxConnections = 10'000;
-    // Bytes admitted and not committed, over all containers.
-    static constexpr std::size_t kMaxAdmittedBytes = 64 * 1024 * 1024;
     static constexpr std::uint32_t kMaxContainers = 1024;
     // Entries are up to 1 MiB, and a file must take four.
     static constexpr std::uint64_t kMinJournalFileBytes = 4 * 1024 * 1024;
@@ -58,11 +56,13 @@ private:
     const Runtime runtime_;
     const SegmentStoreOptions options_;
     ServerMetrics metrics_;
+    transport::ConnectionResources connections_;
     RateLimit bad_peers_;
     RateLimit refused_;
 
+    std::unique_ptr<storage::FileStorage> storage_;
     std::unique_ptr<log::Journal> journal_;
-    container::AdmissionCredits credits_{kMaxAdmittedBytes};
+    container::AdmissionCredits credits_;
     container::DataCache cache_;
     std::vector<Slot> slots_;
     std::unique_ptr<SessionShared> shared_;

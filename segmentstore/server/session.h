@@ -23,6 +23,7 @@
 #include "segmentstore/container/admission.h"
 #include "segmentstore/container/container.h"
 #include "segmentstore/server/reply_queue.h"
+#include "segmentstore/server/segment_store.h"
 #include "segmentstore/server/server_metrics.h"
 
 namespace millrace::segmentstore {
@@ -40,6 +41,14 @@ struct SessionShared {
     std::function<void(const Error& reason)> report_bad_read;
 
     std::size_t waiting_reads = 0;
+    // Absent where a test needs none.
+    transport::ConnectionResources* connections = nullptr;
+
+    // As SegmentStoreOptions say.
+    std::size_t send_queue_bytes = SegmentStoreOptions{}.send_queue_bytes;
+    std::chrono::nanoseconds first_frame_limit = SegmentStoreOptions{}.first_frame_limit;
+    std::chrono::nanoseconds incomplete_limit = SegmentStoreOptions{}.incomplete_limit;
+    std::chrono::nanoseconds stall_limit = SegmentStoreOptions{}.stall_limit;
 };
 
 class Session final : private container::CommitListener {
@@ -50,19 +59,11 @@ public:
     static constexpr std::size_t kMaxWaitingReplies = 65'536;
     static constexpr std::size_t kMaxReadBytes = 2 * 1024 * 1024;
     static constexpr std::int32_t kMinReadBytes = 8;
-    // Beyond this much unsent no more frames are taken.
-    static constexpr std::size_t kSendQueueBytes = 4 * 1024 * 1024;
     // Data is read for a reply only when no more than this is unsent.
     static constexpr std::size_t kReadBelowQueued = 256 * 1024;
     // A braked flow still gets a frame through this often.
     static constexpr std::chrono::seconds kBrakedFrameEvery{4};
     static constexpr std::chrono::seconds kDrainLimit{5};
-    // A peer that takes nothing for so long while bytes wait for it is gone or hostile. Up to 1 MiB
-    // is written at a time and counts when all of it is taken, so this asks for 18 KB/s.
-    static constexpr std::chrono::seconds kStallLimit{60};
-    // Likewise a peer that sends nothing for so long while we wait for the rest of a frame or for the
-    // end of an append block. Clients send both in one go, or end a block within milliseconds.
-    static constexpr std::chrono::seconds kIncompleteLimit{60};
     // Smaller slices of what was received are copied when they are admitted: what waits for the log
     // then keeps at most so many times of what the credits count.
     static constexpr std::size_t kMaxPinned = 4;
@@ -76,8 +77,6 @@ public:
     void stop_intake();
     // Lets what is queued be sent, for at most kDrainLimit, then ends the connection.
     void end_after_drain();
-    // Called now and then: cuts off a peer that does not read, or leaves something incomplete.
-    void check_progress();
 
 private:
     using Next = Result<void>;  // an error ends the connection
@@ -99,28 +98,42 @@ private:
     Next on(wire::SetupAppend message);
     Next on(wire::AppendBlock message);
     Next on(wire::AppendBlockEnd message);
+    Next on(wire::ConditionalAppend message);
+    Next on(wire::ConditionalBlockEnd message);
+    // `frame_bytes`: the largest frame that its pieces came in.
+    Next store(const wire::Append& append, std::size_t frame_bytes);
     Next on(wire::ReadSegment message);
     Next on(wire::GetStreamSegmentInfo message);
     Next on(wire::CreateSegment message);
     Next on(wire::SealSegment message);
     Next on(wire::DeleteSegment message);
+    Next on(wire::TruncateSegment message);
+    Next on(wire::GetSegmentAttribute message);
+    Next on(wire::UpdateSegmentAttribute message);
     template <class Reply>
     Next on(Reply message);  // replies have no business here
 
     container::Container& container_for(const std::string& segment) const;
     ReplyQueue& queue_of(container::Container& container);
-    void send(ByteBuffer frames);
     template <class M>
     void send_message(const M& message) {
-        ByteBuffer frame;
-        wire::encode(message, frame);
-        send(std::move(frame));
+        connection_.send_encoded([&message](ByteBuffer& out) { wire::encode(message, out); });
     }
     // Sends now, or when `depends_on` is committed.
     template <class M>
     void reply(container::Container& container, container::Lsn depends_on, const M& message, std::string segment,
                std::shared_ptr<SessionWriter> writer = nullptr, bool close_after = false,
-               std::shared_ptr<SessionWriter> set_up = nullptr);
+               std::shared_ptr<SessionWriter> set_up = nullptr) {
+        // A reply that concerns no writer need not stay behind others.
+        if (!writer && !close_after && container.committed(depends_on)) return send_message(message);
+        ByteBuffer frame;
+        wire::encode(message, frame);
+        reply_later(container, depends_on, std::move(frame), message.request_id, std::move(segment), std::move(writer),
+                    close_after, std::move(set_up));
+    }
+    void reply_later(container::Container& container, container::Lsn depends_on, ByteBuffer frame,
+                     wire::RequestId request, std::string segment, std::shared_ptr<SessionWriter> writer,
+                     bool close_after, std::shared_ptr<SessionWriter> set_up);
     // Sends what is ready, and listens for the rest.
     void flush_or_listen(ReplyQueue& queue);
     void flush(ReplyQueue& queue);
@@ -129,8 +142,6 @@ private:
     void release(SessionWriter& writer);
     // Answers a request whose segment's name is too long to be kept. Whether it did.
     bool refuse_name(const std::string& segment, wire::RequestId request);
-    void check_unsent(MonotonicTime now);
-    void check_incomplete(MonotonicTime now);
 
     struct Read {
         wire::ReadSegment request;
@@ -163,11 +174,6 @@ private:
 
     bool deaf_ = false;    // frames are dropped
     bool ending_ = false;  // the drain has begun
-    std::uint64_t sent_total_ = 0;
-    std::uint64_t progress_seen_ = 0;
-    MonotonicTime progress_at_;
-    std::uint64_t received_seen_ = 0;
-    MonotonicTime received_at_;
     Gate gate_;
 };
 

@@ -91,10 +91,9 @@ bool Session::send_read_reply(const wire::ReadSegment& request, container::ReadO
             ByteBuffer before;
             ByteBuffer after;
             wire::encode_segment_read_around(reply, before, after);
-            send(std::move(before));
-            sent_total_ += reply.data.size();
+            connection_.send(std::move(before));
             connection_.send(std::move(reply.data));
-            send(std::move(after));
+            connection_.send(std::move(after));
             return true;
         }
         case container::ReadStatus::kNoSuchSegment: {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "segmentstore/server/store_format.h"
 
+#include <algorithm>
+
 #include "common/base/binary.h"
 #include "common/base/crc32c.h"
 
@@ -9,7 +11,7 @@ namespace millrace::segmentstore {
 namespace {
 
 constexpr std::string_view kFormatMagic = "mr-store";
-constexpr std::size_t kFormatBytes = 8 + 4 + 4 + 4;
+constexpr std::size_t kFormatBytes = 8 + 4 + 4 + 16 + 4;
 constexpr const char* kFormatName = "segmentstore.format";
 
 // Empty when there is no such file.
@@ -32,6 +34,7 @@ ByteBuffer encode_store_format(const StoreFormat& format) {
     out.bytes(as_bytes(kFormatMagic));
     out.u32(kStoreFormat);
     out.u32(format.containers);
+    out.bytes(format.storage);
     out.u32(crc32c(bytes.view()));
     return bytes;
 }
@@ -42,8 +45,9 @@ Result<StoreFormat> decode_store_format(ByteView bytes) {
     const std::uint32_t version = in.u32();
     StoreFormat format;
     format.containers = in.u32();
+    const ByteView id = in.bytes(format.storage.size());
     const std::uint32_t checksum = in.u32();
-    if (in.failed() || as_text(magic) != kFormatMagic) {
+    if (as_text(magic) != kFormatMagic) {
         return Error{ErrorCode::kCorrupt, "it is not a format file of a segment store"};
     }
     if (version > kStoreFormat) {
@@ -51,42 +55,72 @@ Result<StoreFormat> decode_store_format(ByteView bytes) {
                                                   ", this version knows up to " + std::to_string(kStoreFormat) + ")"};
     }
     if (checksum != crc32c(bytes.first(kFormatBytes - 4)) || bytes.size() != kFormatBytes || version != kStoreFormat ||
-        format.containers == 0) {
+        in.failed() || format.containers == 0) {
         return Error{ErrorCode::kCorrupt, "its checksum does not match its contents"};
     }
+    std::copy(id.begin(), id.end(), format.storage.begin());
     return format;
 }
 
-Task<Result<void>> open_store_format(Disk& disk, std::string directory, StoreFormat wanted) {
+namespace {
+
+// Of a directory that is not formatted: the storage too is made, or was by a start that did not come to its end.
+Task<Result<std::unique_ptr<storage::FileStorage>>> new_storage(Runtime runtime, std::string root) {
+    auto storage = co_await storage::FileStorage::open(runtime, root);
+    if (!storage && storage.error().is(ErrorCode::kNotFound)) {
+        MR_CO_TRY_VOID(co_await storage::FileStorage::format(runtime, root));
+        co_return co_await storage::FileStorage::open(runtime, root);
+    }
+    if (!storage) co_return std::move(storage).error();
+    MR_CO_TRY(const bool used, co_await (*storage)->used());
+    if (used) {
+        co_return Error{ErrorCode::kFailedPrecondition,
+                        "'" + root + "' is the long-term storage of another store: give each its own directory"};
+    }
+    co_return std::move(storage);
+}
+
+Task<Result<void>> write_format(Disk& disk, std::string directory, std::string path, StoreFormat format) {
+    const std::string temporary = path + ".new";
+    MR_CO_TRY(auto file, co_await disk.open(temporary, {OpenMode::kCreate, false}));
+    MR_CO_TRY_VOID(co_await file->truncate(0));
+    const ByteBuffer contents = encode_store_format(format);
+    MR_CO_TRY_VOID(co_await file->write_and_sync(0, contents.view()));
+    file.reset();
+    MR_CO_TRY_VOID(co_await disk.rename(temporary, path));
+    co_return co_await disk.sync_directory(directory);
+}
+
+}  // namespace
+
+Task<Result<std::unique_ptr<storage::FileStorage>>> open_store(Runtime runtime, std::string directory,
+                                                               std::string storage_root, std::uint32_t containers) {
     const std::string path = directory + "/" + kFormatName;
-    auto bytes = co_await read_whole(disk, path);
-    if (!bytes) co_return std::move(bytes).error();
-    if (!bytes->empty()) {
-        auto format = decode_store_format(bytes->view());
+    MR_CO_TRY(const ByteBuffer bytes, co_await read_whole(runtime.disk, path));
+    if (!bytes.empty()) {
+        auto format = decode_store_format(bytes.view());
         if (!format) co_return std::move(format).error().while_doing("format file '" + path + "'");
-        if (format->containers != wanted.containers) {
+        if (format->containers != containers) {
             co_return Error{ErrorCode::kFailedPrecondition,
                             "'" + directory + "' was formatted with " + std::to_string(format->containers) +
-                                " containers, which cannot change; it was opened with " +
-                                std::to_string(wanted.containers)};
+                                " containers, which cannot change; it was opened with " + std::to_string(containers)};
         }
-        co_return ok();
+        MR_CO_TRY(auto storage, co_await storage::FileStorage::open(runtime, storage_root));
+        if (storage->id() != format->storage) {
+            co_return Error{ErrorCode::kFailedPrecondition,
+                            "'" + storage_root + "' is the long-term storage of another store than '" + directory + "'"};
+        }
+        co_return std::move(storage);
     }
-    auto journal = co_await disk.list(directory + "/journal");
+    auto journal = co_await runtime.disk.list(directory + "/journal");
     if (!journal && !journal.error().is(ErrorCode::kNotFound)) co_return std::move(journal).error();
     if (journal && !journal->empty()) {
         co_return Error{ErrorCode::kCorrupt, "'" + directory + "' has a journal but no '" + kFormatName +
                                                  "': restore that file, or use another directory"};
     }
-    const std::string temporary = path + ".new";
-    MR_CO_TRY(auto file, co_await disk.open(temporary, {OpenMode::kCreate, false}));
-    MR_CO_TRY_VOID(co_await file->truncate(0));
-    const ByteBuffer contents = encode_store_format(wanted);
-    MR_CO_TRY_VOID(co_await file->write_and_sync(0, contents.view()));
-    file.reset();
-    MR_CO_TRY_VOID(co_await disk.rename(temporary, path));
-    MR_CO_TRY_VOID(co_await disk.sync_directory(directory));
-    co_return ok();
+    MR_CO_TRY(auto storage, co_await new_storage(runtime, storage_root));
+    MR_CO_TRY_VOID(co_await write_format(runtime.disk, directory, path, {containers, storage->id()}));
+    co_return std::move(storage);
 }
 
 }  // namespace millrace::segmentstore

@@ -1,32 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What was decided when a data directory was first used, in the file <directory>/segmentstore.format
-// (docs/formats/container.md): the number of containers. It cannot change, because it says which log
-// a segment lies in.
+// (docs/formats/container.md): the number of containers, which says in which log a segment lies, and which long-term
+// storage belongs to them. Neither can change.
 #pragma once
 
 #include <cstdint>
 #include <string>
 
 #include "common/base/result.h"
-#include "common/runtime/disk.h"
+#include "common/runtime/runtime.h"
 #include "common/runtime/task.h"
+#include "segmentstore/storage/file/file_storage.h"
 
 namespace millrace::segmentstore {
 
-inline constexpr std::uint32_t kStoreFormat = 1;
+inline constexpr std::uint32_t kStoreFormat = 2;
 
 struct StoreFormat {
     std::uint32_t containers = 0;
+    storage::StorageId storage{};
 };
 
 ByteBuffer encode_store_format(const StoreFormat& format);
 // kCorrupt; kUnsupported when a newer version wrote it.
 Result<StoreFormat> decode_store_format(ByteView bytes);
 
-// Checks the directory's format against `wanted`, or writes it when the directory is new.
-// Errors: kFailedPrecondition (another number of containers), kCorrupt, kUnsupported, those of Disk.
-// `disk` lives until the end.
-Task<Result<void>> open_store_format(Disk& disk, std::string directory, StoreFormat wanted);
+// The long-term storage in `storage_root`, after a check of both directories; formats both when they are new.
+// Errors: kFailedPrecondition (another number of containers, another store's storage), kNotFound (the storage is gone;
+// is it mounted?), kCorrupt, kUnsupported, those of Disk.
+Task<Result<std::unique_ptr<storage::FileStorage>>> open_store(Runtime runtime, std::string directory,
+                                                               std::string storage_root, std::uint32_t containers);
 
 }  // namespace millrace::segmentstore

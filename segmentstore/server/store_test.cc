@@ -106,7 +106,7 @@ SegmentStoreOptions test_options(std::string directory) {
 }
 
 TEST(StoreFormat, RefusesAnotherCountANewerVersionAndDamage) {
-    const ByteBuffer good = encode_store_format({16});
+    const ByteBuffer good = encode_store_format({16, {}});
     ASSERT_TRUE(decode_store_format(good.view()).ok());
     EXPECT_EQ(decode_store_format(good.view())->containers, 16u);
     for (std::size_t bit = 0; bit < good.size() * 8; ++bit) {
@@ -120,7 +120,7 @@ TEST(StoreFormat, RefusesAnotherCountANewerVersionAndDamage) {
     sim::World world{1};
     sim::Node& node = world.add_node("a");
     const auto open = [&](std::uint32_t containers) {
-        return world.run([&node, containers] { return open_store_format(node.runtime().disk, "/data", {containers}); });
+        return world.run([&node, containers] { return open_store(node.runtime(), "/data", "/lts", containers); });
     };
     ASSERT_TRUE(world.run([&node] { return node.runtime().disk.create_directories("/data"); }).ok());
     ASSERT_TRUE(open(8).ok());
@@ -139,6 +139,30 @@ TEST(StoreFormat, RefusesAnotherCountANewerVersionAndDamage) {
     node.disk().remove("/data/segmentstore.format");
     ASSERT_TRUE(world.run([&node] { return node.runtime().disk.create_directories("/data/journal"); }).ok());
     ASSERT_TRUE(open(8).ok());
+}
+
+TEST(StoreFormat, BelongsToOneStorage) {
+    sim::World world{1};
+    sim::Node& node = world.add_node("a");
+    Disk& disk = node.runtime().disk;
+    const auto open = [&](std::string directory, std::string storage) {
+        return world.run([&node, directory, storage] { return open_store(node.runtime(), directory, storage, 4); });
+    };
+    for (const char* directory : {"/a", "/b", "/c"}) {
+        ASSERT_TRUE(world.run([&disk, directory] { return disk.create_directories(directory); }).ok());
+    }
+    ASSERT_TRUE(open("/a", "/lts-a").ok());
+    ASSERT_TRUE(open("/b", "/lts-b").ok());
+    const auto swapped = open("/a", "/lts-b");
+    ASSERT_FALSE(swapped.ok());
+    EXPECT_EQ(swapped.error().detail(), "'/lts-b' is the long-term storage of another store than '/a'");
+    const auto unmounted = open("/a", "/mnt");
+    ASSERT_FALSE(unmounted.ok());
+    EXPECT_EQ(unmounted.error().code(), ErrorCode::kNotFound);
+    ASSERT_TRUE(world.run([&disk] { return disk.create_directories("/lts-b/00000000"); }).ok());
+    const auto used = open("/c", "/lts-b");
+    ASSERT_FALSE(used.ok());
+    EXPECT_EQ(used.error().detail(), "'/lts-b' is the long-term storage of another store: give each its own directory");
 }
 
 class SimStore : public ::testing::Test {

@@ -20,7 +20,4 @@ struct UnsupportedRequest {
 // Empty when the code is no request that we know, or its request id cannot be found.
 std::optional<UnsupportedRequest> unsupported_request(const wire::Frame& frame);
 
-// Whether the code belongs to appends: those must not come while an append block is open.
-bool is_append_family(wire::FrameType type);
-
 }  // namespace millrace::segmentstore

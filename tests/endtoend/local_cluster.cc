@@ -5,7 +5,8 @@
 #include <cstdlib>
 #include <filesystem>
 
-#include "common/metadata/rocksdb/rocksdb_metadata_store.h"
+#include "common/keyvalue/rocksdb/rocksdb_engine.h"
+#include "common/metadata/embedded/embedded_metadata_store.h"
 #include "common/rpc/grpc/grpc_rpc.h"
 #include "common/runtime/asio/asio_runtime.h"
 #include "common/runtime/asio/block_on.h"
@@ -35,7 +36,7 @@ std::string make_temporary_directory() {
 struct LocalCluster::Server {
     AsioRuntime asio;
     std::unique_ptr<rpc::Rpc> rpc;
-    std::unique_ptr<metadata::RocksDbMetadataStore> metadata;
+    std::unique_ptr<metadata::EmbeddedMetadataStore> metadata;
     std::unique_ptr<segmentstore::SegmentStore> store;
     std::unique_ptr<controller::Controller> controller;
 };
@@ -55,7 +56,9 @@ void LocalCluster::start() {
     server_->rpc = rpc::make_grpc_rpc(runtime);
     block_on(runtime.executor, [this, runtime]() -> Task<bool> {
         server_->metadata = expect(
-            co_await metadata::RocksDbMetadataStore::open(runtime, directory_ + "/metadata"), "metadata store");
+            co_await metadata::EmbeddedMetadataStore::open(runtime, keyvalue::make_rocksdb_engine(),
+                                                           {.directory = directory_ + "/metadata"}),
+            "metadata store");
         segmentstore::SegmentStoreOptions store_options;
         store_options.data_directory = directory_;
         store_options.listen = {.host = "127.0.0.1", .port = segment_store_port_};

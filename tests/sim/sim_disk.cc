@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/sim/sim_disk.h"
 
+#include <algorithm>
 #include <filesystem>
 
+#include "common/runtime/rare.h"
 #include "tests/sim/sim_disk_impl.h"
 
 namespace millrace::sim {
@@ -23,8 +25,20 @@ std::chrono::nanoseconds SimDisk::Impl::latency(std::uint64_t bytes) {
     const auto high = static_cast<std::uint64_t>(options.latency_max.count());
     std::uint64_t micros = random.between(low, high + 1) + bytes / 1024;  // 1 GiB a second
     if (options.slow_one_in > 0 && random.one_in(options.slow_one_in)) micros *= 100;
+    if (options.slow_factor > 1) MR_PROBE("sim.disk.slow");
+    micros *= std::max(options.slow_factor, 1u);
     // Two halves: the effect lies between them.
-    return std::chrono::nanoseconds{micros * 500};
+    std::chrono::nanoseconds takes{micros * 500};
+    if (faults.stall_one_in > 0 && random.one_in(faults.stall_one_in)) {
+        MR_PROBE("sim.disk.call_stalled");
+        takes += std::chrono::milliseconds{
+            random.between(0, static_cast<std::uint64_t>(faults.stall_max.count()) + 1)};
+    }
+    if (stalled_until > clock.now()) {
+        MR_PROBE("sim.disk.stalled");
+        takes += stalled_until - clock.now();
+    }
+    return takes;
 }
 
 void SimDisk::Impl::note(std::string_view what, const std::string& path, std::uint64_t a,
@@ -35,6 +49,12 @@ void SimDisk::Impl::note(std::string_view what, const std::string& path, std::ui
 InodePtr SimDisk::Impl::find(const std::string& path) const {
     const auto found = cached_names.find(path);
     return found == cached_names.end() ? nullptr : found->second;
+}
+
+bool SimDisk::Impl::is_empty(const std::string& directory) const {
+    const auto in_it = [&](const std::string& path) { return parent_of(path) == directory; };
+    return std::none_of(cached_names.begin(), cached_names.end(), [&](const auto& entry) { return in_it(entry.first); }) &&
+           std::none_of(directories.begin(), directories.end(), in_it);
 }
 
 std::uint64_t SimDisk::Impl::used() const {
@@ -63,29 +83,48 @@ void SimDisk::Impl::apply(SparseBytes& to, const Change& change) {
     }
 }
 
-void SimDisk::Impl::apply_in_part(SparseBytes& to, const Change& change, bool also_wholly) {
-    const std::uint64_t fate = random.between(also_wholly ? 0 : 1, 4);
-    if (fate == 0 || change.kind == Change::Kind::kResize) {
-        if (fate != 3) apply(to, change);
-        return;
+bool SimDisk::Impl::apply_in_part(SparseBytes& to, const Change& change, bool crashed) {
+    const std::uint64_t fate = random.between(0, 4);
+    if (fate == 3) {
+        MR_PROBE("sim.disk.write_lost");
+        return false;
     }
-    if (fate == 3) return;
-    // One file in two loses a run at its end, the other loses pieces here and there.
-    const bool scattered = fate == 2;
+    if (change.kind == Change::Kind::kResize) {
+        apply(to, change);
+        return true;
+    }
+    bool any = false;
+    // One in three survives wholly, one loses a run at its end, one loses pieces here and there.
     const std::uint64_t step = options.tear_bytes;
     const std::uint64_t end = change.offset + change.length;
-    const std::uint64_t survives_to = change.offset + random.between(0, change.length + 1);
+    const std::uint64_t survives_to = fate == 0 ? end : change.offset + random.between(0, change.length + 1);
     for (std::uint64_t at = change.offset; at < end;) {
         const std::uint64_t piece_end = std::min(end, (at / step + 1) * step);
-        const bool survives = scattered ? random.one_in(2) : piece_end <= survives_to;
-        if (survives) {
-            if (change.kind == Change::Kind::kZero) {
-                to.zero(at, piece_end - at);
-            } else {
-                to.write(at, change.bytes.view().subspan(at - change.offset, piece_end - at));
+        const bool survives = fate == 2 ? random.one_in(2) : piece_end <= survives_to;
+        any |= survives;
+        if (!survives) {
+            MR_PROBE("sim.disk.write_torn");
+        } else if (change.kind == Change::Kind::kZero) {
+            to.zero(at, piece_end - at);
+        } else {
+            to.write(at, change.bytes.view().subspan(at - change.offset, piece_end - at));
+            if (crashed && options.corrupt_one_in > 0 && random.one_in(options.corrupt_one_in)) {
+                flip_bits(to, at, piece_end);
             }
         }
         at = piece_end;
+    }
+    return any;
+}
+
+void SimDisk::Impl::flip_bits(SparseBytes& in, std::uint64_t begin, std::uint64_t end) {
+    MR_PROBE("sim.disk.corrupted_at_crash");
+    for (std::uint64_t flips = random.between(1, 4); flips > 0; --flips) {
+        const std::uint64_t at = random.between(begin, end);
+        std::byte byte{};
+        (void)in.read(at, MutableByteView{&byte, 1});
+        byte ^= std::byte{1} << static_cast<int>(random.between(0, 8));
+        in.write(at, ByteView{&byte, 1});
     }
 }
 
@@ -128,7 +167,11 @@ void SimDisk::Impl::end_session(SessionState& session) {
 
 void SimDisk::Impl::lose_power() {
     for (const NameChange& change : unsynced_names) {
-        if (random.one_in(2)) apply_name(durable_names, change);
+        if (random.one_in(2)) {
+            apply_name(durable_names, change);
+        } else {
+            MR_PROBE("sim.disk.name_lost");
+        }
     }
     unsynced_names.clear();
     // In the order of names, so that chance does not depend on addresses; a file may have two
@@ -136,7 +179,12 @@ void SimDisk::Impl::lose_power() {
     std::set<Inode*> seen;
     for (const auto& [path, inode] : durable_names) {
         if (!seen.insert(inode.get()).second) continue;
-        for (const Change& change : inode->unsynced) apply_in_part(inode->durable, change, true);
+        bool lost_one = false;
+        for (const Change& change : inode->unsynced) {
+            const bool survived = apply_in_part(inode->durable, change, true);
+            if (survived && lost_one) MR_PROBE("sim.disk.write_reordered");
+            lost_one |= !survived;
+        }
         inode->unsynced.clear();
         inode->cached = inode->durable;
         note("survived", path, inode->durable.size());
@@ -150,6 +198,20 @@ SimDisk::~SimDisk() = default;
 
 DiskOptions& SimDisk::options() { return impl_->options; }
 DiskFaults& SimDisk::faults() { return impl_->faults; }
+void SimDisk::stall(std::chrono::nanoseconds duration) {
+    impl_->note("disk stalls", {}, static_cast<std::uint64_t>(duration.count()));
+    impl_->stalled_until = std::max(impl_->stalled_until, impl_->clock.now() + duration);
+}
+void SimDisk::fill_up(std::uint64_t leave_bytes) {
+    impl_->note("disk fills up", {}, leave_bytes);
+    if (!impl_->capacity_before_fill_up) impl_->capacity_before_fill_up = impl_->options.capacity_bytes;
+    impl_->options.capacity_bytes = impl_->used() + leave_bytes;
+}
+void SimDisk::make_room() {
+    if (!impl_->capacity_before_fill_up) return;
+    impl_->options.capacity_bytes = *impl_->capacity_before_fill_up;
+    impl_->capacity_before_fill_up.reset();
+}
 void SimDisk::lose_power() { impl_->lose_power(); }
 
 std::vector<std::string> SimDisk::files() const {
@@ -173,6 +235,15 @@ ByteBuffer SimDisk::contents(const std::string& path) const {
     ByteBuffer bytes;
     bytes.resize(inode.cached.size());
     inode.cached.read(0, bytes.mutable_view());
+    return bytes;
+}
+
+std::optional<ByteBuffer> SimDisk::durable_contents(const std::string& path) const {
+    const auto found = impl_->durable_names.find(clean_path(path));
+    if (found == impl_->durable_names.end()) return std::nullopt;
+    ByteBuffer bytes;
+    bytes.resize(found->second->durable.size());
+    found->second->durable.read(0, bytes.mutable_view());
     return bytes;
 }
 

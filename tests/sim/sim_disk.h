@@ -7,23 +7,26 @@
 // Faults that correct code must survive without losing what it called durable:
 // - crash: each write since the last sync that covers it survives wholly, in pieces (4 KiB, or 512
 //   bytes with tear_bytes), or not at all, each on its own, so also in another order; likewise a
-//   size, and a name that was made, renamed or removed since the last sync_directory();
+//   size, and a name that was made, renamed or removed since the last sync_directory(). With corrupt_one_in a
+//   piece of such a write may also survive with bits flipped, never a byte beside what was being written;
 // - kill: the page cache stays, but what was under way happens in part; a later crash may take it
-// back;
+//   back;
 // - a call that was never answered may have happened;
-// - a full disk: kNoSpace, nothing changed;
-// - kIo of a write: it happened in part. kIo of a sync: each unsynced write is on the platters or
-// not,
-//   for good: the cache goes on showing it and no later sync helps.
-// Faults that must be noticed: flipped bits, lost, shortened, swapped and foreign files (flip(),
-// remove(), cut(), swap(), overwrite()).
-// Not simulated: a disk that lies about a sync it reported as done.
+// - a slow disk: every call slower for a while (slow_factor), or none answered for seconds (stall());
+// - a full disk: kNoSpace, nothing changed; also at any moment (fill_up());
+// - kIo of a write: it happened in part. kIo of a sync: each unsynced write is on the platters or not,
+//   for good: the cache goes on showing it and no later sync helps. kIo of a read: nothing was read.
+// Faults that must only be noticed, by an error instead of wrong data: flipped bits, lost, shortened,
+// swapped and foreign files (flip(), remove(), cut(), swap(), overwrite()).
+// A fault that nobody can survive alone: a disk that lies about a sync (lie_about_sync_in). For tests
+// that have copies elsewhere and opt in; what it called durable may then be gone after a crash, as if never written.
 // Thread rule: the world's thread.
 #pragma once
 
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -42,13 +45,26 @@ struct DiskOptions {
     std::chrono::microseconds latency_max{400};
     // One call in so many takes a hundred times as long. 0: never.
     std::uint32_t slow_one_in = 200;
+    // Every call takes so many times as long.
+    std::uint32_t slow_factor = 1;
+    // One surviving piece in so many of an unsynced write has bits flipped after a crash. 0: never.
+    std::uint32_t corrupt_one_in = 0;
 };
 
-// The n-th call from now fails with kIo (1: the next; 0: none). Counts down, fires once.
 struct DiskFaults {
+    // The n-th call from now fails with kIo (1: the next; 0: none). Counts down, fires once.
     std::uint64_t fail_write_in = 0;
     std::uint64_t fail_sync_in = 0;
     std::uint64_t fail_read_in = 0;
+    // The n-th sync from now is reported as done and does nothing.
+    std::uint64_t lie_about_sync_in = 0;
+    // One call in so many fails with kIo. 0: never.
+    std::uint32_t fail_write_one_in = 0;
+    std::uint32_t fail_sync_one_in = 0;
+    std::uint32_t fail_read_one_in = 0;
+    // One call in so many is answered only after up to stall_max. 0: never.
+    std::uint32_t stall_one_in = 0;
+    std::chrono::milliseconds stall_max{5000};
 };
 
 // The Disk of one process. After die() every call ends in kClosed and changes nothing.
@@ -73,6 +89,12 @@ public:
     DiskOptions& options();
     DiskFaults& faults();
 
+    // No call made from now on has an effect or an answer until `duration` has passed.
+    void stall(std::chrono::nanoseconds duration);
+    // From now on there is room for so much more only; make_room() gives back what the disk had.
+    void fill_up(std::uint64_t leave_bytes = 0);
+    void make_room();
+
     // For the node.
     std::unique_ptr<DiskSession> attach();
     void lose_power();
@@ -82,6 +104,8 @@ public:
     std::vector<std::string> files() const;  // full paths, sorted
     std::uint64_t used_bytes() const;
     ByteBuffer contents(const std::string& path) const;
+    // What a crash now would leave at least; empty when the name itself is not durable.
+    std::optional<ByteBuffer> durable_contents(const std::string& path) const;
     void overwrite(const std::string& path, std::uint64_t offset, ByteView bytes);
     void flip(const std::string& path, std::uint64_t offset, std::uint8_t mask);
     void cut(const std::string& path, std::uint64_t length);

@@ -69,15 +69,22 @@ public:
         return path == "/" || directories.contains(path);
     }
 
-    // Counts one call down; true when this is the one that fails.
-    static bool strikes(std::uint64_t& countdown) { return countdown > 0 && --countdown == 0; }
+    // REQUIRES: it is a directory.
+    bool is_empty(const std::string& directory) const;
+
+    // Counts one call down; true when this is the one that fails, or chance says so.
+    bool strikes(std::uint64_t& countdown, std::uint32_t one_in = 0) {
+        if (countdown > 0 && --countdown == 0) return true;
+        return one_in > 0 && random.one_in(one_in);
+    }
 
     // Puts a change into the cache and remembers it as unsynced.
     void take_effect(Inode& inode, Change change);
     // Applies a change wholly.
     static void apply(SparseBytes& to, const Change& change);
-    // Applies what chance lets survive of it.
-    void apply_in_part(SparseBytes& to, const Change& change, bool also_wholly);
+    // Applies what chance lets survive of it, after a crash with bits flipped here and there. False: nothing did.
+    bool apply_in_part(SparseBytes& to, const Change& change, bool crashed);
+    void flip_bits(SparseBytes& in, std::uint64_t begin, std::uint64_t end);
     void apply_name(std::map<std::string, InodePtr>& names, const NameChange& change);
 
     void end_session(SessionState& session);
@@ -94,7 +101,11 @@ public:
     std::map<std::string, InodePtr> durable_names;
     std::list<NameChange> unsynced_names;
     std::set<std::string> directories;
+    // Directories that were ever locked; the LOCK file in them shows in listings only.
+    std::set<std::string> lock_files;
     std::uint64_t last_change = 0;
+    MonotonicTime stalled_until{};
+    std::optional<std::uint64_t> capacity_before_fill_up;
 };
 
 // Without doubled or trailing slashes and dots.

@@ -3,6 +3,7 @@
 // What a process sees of SimDisk: Disk, File and DirectoryLock.
 #include <filesystem>
 
+#include "common/runtime/rare.h"
 #include "tests/sim/sim_disk_impl.h"
 
 namespace millrace::sim {
@@ -58,7 +59,8 @@ public:
         MR_CO_TRY_VOID(check_alignment(offset, into));
         co_await sleep_for(disk_->clock, disk_->latency(into.size()));
         if (!session_->alive) co_return process_is_dead(path_);
-        if (SimDisk::Impl::strikes(disk_->faults.fail_read_in)) {
+        if (disk_->strikes(disk_->faults.fail_read_in, disk_->faults.fail_read_one_in)) {
+            MR_PROBE("sim.disk.read_failed");
             disk_->note("read fails", path_, offset, into.size());
             co_return disk_error(ErrorCode::kIo, "read at " + std::to_string(offset) + ":", path_);
         }
@@ -84,20 +86,23 @@ public:
         const std::uint64_t covers = disk_->last_change;
         co_await sleep_for(disk_->clock, disk_->latency());
         if (!session_->alive) co_return process_is_dead(path_);
-        const bool fails = SimDisk::Impl::strikes(disk_->faults.fail_sync_in);
+        const bool lies = disk_->strikes(disk_->faults.lie_about_sync_in);
+        const bool fails = !lies && disk_->strikes(disk_->faults.fail_sync_in, disk_->faults.fail_sync_one_in);
+        if (lies) MR_PROBE("sim.disk.lied_about_sync");
+        if (fails) MR_PROBE("sim.disk.sync_failed");
         auto& unsynced = inode_->unsynced;
-        while (!unsynced.empty() && unsynced.front().number <= covers) {
+        while (!lies && !unsynced.empty() && unsynced.front().number <= covers) {
             if (fails) {
-                disk_->apply_in_part(inode_->durable, unsynced.front(), true);
+                disk_->apply_in_part(inode_->durable, unsynced.front(), false);
             } else {
                 SimDisk::Impl::apply(inode_->durable, unsynced.front());
             }
             unsynced.pop_front();
         }
-        disk_->note(fails ? "sync fails" : "sync", path_, covers);
+        disk_->note(fails ? "sync fails" : lies ? "sync lies" : "sync", path_, covers);
         co_await sleep_for(disk_->clock, disk_->latency());
         if (!session_->alive) co_return process_is_dead(path_);
-        if (fails) co_return disk_error(ErrorCode::kIo, "sync:", path_);
+        if (fails) co_return disk_error(ErrorCode::kIo, "sync:", path_).with_unknown_fate();
         co_return ok();
     }
 
@@ -158,26 +163,28 @@ private:
         const std::uint64_t size = inode_->cached.size();
         const std::uint64_t end = change.offset + change.length;
         if (end > size && disk_->used() + (end - size) > disk_->options.capacity_bytes) {
+            MR_PROBE("sim.disk.full");
             disk_->note("disk full", path_, change.offset, change.length);
             co_return disk_error(ErrorCode::kNoSpace,
                                  "write of " + std::to_string(change.length) + " bytes at " +
                                      std::to_string(change.offset) + ":",
                                  path_);
         }
-        const bool fails = SimDisk::Impl::strikes(disk_->faults.fail_write_in);
+        const bool fails = disk_->strikes(disk_->faults.fail_write_in, disk_->faults.fail_write_one_in);
+        if (fails) MR_PROBE("sim.disk.write_failed");
         disk_->note(fails ? "write fails" : "write", path_, change.offset, change.length);
         const std::uint64_t offset = change.offset;
         if (fails) {
             // A part of it is in the cache; whether that reaches the platters is open.
-            disk_->apply_in_part(inode_->cached, change, true);
-            disk_->apply_in_part(inode_->durable, change, true);
+            disk_->apply_in_part(inode_->cached, change, false);
+            disk_->apply_in_part(inode_->durable, change, false);
         } else {
             disk_->take_effect(*inode_, std::move(change));
         }
         co_await sleep_for(disk_->clock, disk_->latency());
         if (!session_->alive) co_return process_is_dead(path_);
         if (fails)
-            co_return disk_error(ErrorCode::kIo, "write at " + std::to_string(offset) + ":", path_);
+            co_return disk_error(ErrorCode::kIo, "write at " + std::to_string(offset) + ":", path_).with_unknown_fate();
         co_return ok();
     }
 
@@ -247,6 +254,7 @@ public:
             if (parent_of(path) == directory)
                 names.insert(std::filesystem::path{path}.filename().string());
         }
+        if (disk_->lock_files.contains(directory)) names.insert("LOCK");
         disk_->note("list", directory, names.size());
         co_return std::vector<std::string>{names.begin(), names.end()};
     }
@@ -257,7 +265,7 @@ public:
         if (!session_->alive) co_return process_is_dead(path);
         for (std::string at = path; at != "/" && at != "." && !at.empty(); at = parent_of(at)) {
             if (disk_->find(at) != nullptr)
-                co_return disk_error(ErrorCode::kAlreadyExists, "a file has the name", at);
+                co_return disk_error(ErrorCode::kIo, "a file has the name", at);
             disk_->directories.insert(at);
         }
         disk_->note("mkdir", path);
@@ -285,6 +293,13 @@ public:
         co_await pause();
         if (!session_->alive) co_return process_is_dead(path);
         const InodePtr inode = disk_->find(path);
+        if (inode == nullptr && disk_->directories.contains(path)) {
+            if (!disk_->is_empty(path)) co_return disk_error(ErrorCode::kIo, "directory is not empty:", path);
+            disk_->note("rmdir", path);
+            disk_->directories.erase(path);
+            disk_->lock_files.erase(path);
+            co_return ok();
+        }
         if (inode == nullptr) co_return disk_error(ErrorCode::kNotFound, "no such file:", path);
         change_name(NameChange{path, {}, inode});
         disk_->note("remove", path);
@@ -318,8 +333,11 @@ public:
     }
 
     Task<Result<std::uint64_t>> free_bytes(std::string path) override {
+        path = clean_path(path);
         co_await pause();
         if (!session_->alive) co_return process_is_dead(path);
+        if (!disk_->is_directory(path) && disk_->find(path) == nullptr)
+            co_return disk_error(ErrorCode::kNotFound, "no such directory:", path);
         const std::uint64_t used = disk_->used();
         co_return disk_->options.capacity_bytes > used ? disk_->options.capacity_bytes - used : 0;
     }
@@ -333,6 +351,7 @@ public:
         if (!session_->locks.insert(directory).second) {
             co_return disk_error(ErrorCode::kInUse, "locked by process 1:", directory);
         }
+        disk_->lock_files.insert(directory);
         std::unique_ptr<DirectoryLock> lock =
             std::make_unique<SimDirectoryLock>(session_, directory);
         co_return std::move(lock);

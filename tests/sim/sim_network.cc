@@ -1,128 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// What a process sees of the fake network: Network, Listener and ByteStream.
 #include "tests/sim/sim_network.h"
 
 #include <algorithm>
-#include <array>
-#include <deque>
 #include <list>
-#include <map>
-#include <set>
-#include <vector>
 
-#include "common/runtime/signal.h"
+#include "common/runtime/rare.h"
+#include "tests/sim/sim_link.h"
 
 namespace millrace::sim {
 
 namespace {
 
-struct Chunk {
-    MonotonicTime arrives;
-    ByteBuffer bytes;
-    std::size_t taken = 0;
-};
-
-// One direction of a connection.
-struct Pipe {
-    std::deque<Chunk> chunks;
-    std::size_t buffered = 0;
-    MonotonicTime last_arrival{};
-    std::optional<MonotonicTime> ends;  // the writer closed
-    Signal readable;
-    Signal writable;
-};
-
-// A connection; side 0 connected, side 1 accepted.
-struct Link {
-    std::array<Pipe, 2> pipes;  // pipes[s] carries what side s writes
-    std::array<std::string, 2> hosts;
-    std::array<bool, 2> closed{};
-    bool doomed = false;  // crossed a partition: nothing arrives any more, and some day it breaks
-    bool broken = false;
-    std::uint64_t number = 0;
-
-    void wake_all() {
-        for (Pipe& pipe : pipes) {
-            pipe.readable.notify_all();
-            pipe.writable.notify_all();
-        }
-    }
-    void break_now() {
-        broken = true;
-        wake_all();
-    }
-};
-using LinkPtr = std::shared_ptr<Link>;
-
-struct Backlog {
-    static constexpr std::size_t kMax = 128;
-    std::deque<LinkPtr> waiting;
-    Signal arrived;
-    bool closed = false;
-};
-using BacklogPtr = std::shared_ptr<Backlog>;
-using Address = std::pair<std::string, std::uint16_t>;
+using FabricPtr = std::shared_ptr<NetworkFabric::Impl>;
 
 bool is_local_name(const std::string& host) {
     return host == "127.0.0.1" || host == "localhost" || host == "::1" || host == "0.0.0.0" ||
            host == "::";
 }
-
-}  // namespace
-
-class NetworkFabric::Impl : public std::enable_shared_from_this<NetworkFabric::Impl> {
-public:
-    explicit Impl(Seams seams)
-        : executor{std::move(seams.executor)},
-          clock{seams.clock},
-          trace{seams.trace},
-          random{seams.seed} {}
-
-    std::chrono::nanoseconds latency() {
-        return std::chrono::microseconds{
-            random.between(static_cast<std::uint64_t>(options.latency_min.count()),
-                           static_cast<std::uint64_t>(options.latency_max.count()) + 1)};
-    }
-    void note(std::string_view what, const Link& link, std::uint64_t a = 0) {
-        trace.note(clock.now(), what, link.hosts[0] + ">" + link.hosts[1], link.number, a);
-    }
-    bool apart(const std::string& a, const std::string& b) const {
-        return partitions.contains(std::minmax(a, b));
-    }
-    void after(std::chrono::nanoseconds delay, UniqueFunction<void()> work) {
-        clock.schedule(clock.now() + delay, executor, std::move(work));
-    }
-    void break_later(const LinkPtr& link, std::chrono::nanoseconds delay) {
-        after(delay, [self = shared_from_this(), link] {
-            self->note("broken", *link);
-            link->break_now();
-        });
-    }
-    std::vector<LinkPtr> links_between(const std::string& a, const std::string& b) {
-        std::erase_if(links, [](const std::weak_ptr<Link>& link) { return link.expired(); });
-        std::vector<LinkPtr> found;
-        for (const auto& weak : links) {
-            LinkPtr link = weak.lock();
-            if (link && std::minmax(link->hosts[0], link->hosts[1]) == std::minmax(a, b))
-                found.push_back(std::move(link));
-        }
-        return found;
-    }
-
-    Executor executor;
-    SimClock& clock;
-    Trace& trace;
-    SeededRandom random;
-    NetworkOptions options;
-    std::list<std::weak_ptr<Link>> links;
-    std::map<Address, BacklogPtr> listeners;
-    std::set<std::pair<std::string, std::string>> partitions;
-    std::uint64_t last_link = 0;
-    std::uint16_t last_port = 40000;
-};
-
-namespace {
-
-using FabricPtr = std::shared_ptr<NetworkFabric::Impl>;
 
 class SimStream final : public ByteStream {
 public:
@@ -137,24 +33,20 @@ public:
         Pipe& pipe = link->pipes[1 - side];
         for (;;) {
             if (link->closed[side]) co_return closed_here(*link, side);
-            if (link->broken) co_return reset(*link, side);
-            const MonotonicTime now = fabric->clock.now();
-            if (!link->doomed) {
-                if (!pipe.chunks.empty() && pipe.chunks.front().arrives <= now) break;
-                if (pipe.chunks.empty() && pipe.ends && *pipe.ends <= now) co_return std::size_t{0};
-            }
+            if (!pipe.received.empty()) break;
+            if (link->broken[side]) co_return reset(*link, side);
+            if (pipe.ended) co_return std::size_t{0};
             co_await pipe.readable.wait();
         }
         // Now and then less than there is: readers must not rely on the sizes of writes.
-        Chunk& chunk = pipe.chunks.front();
-        std::size_t count = std::min(into.size(), chunk.bytes.size() - chunk.taken);
+        Pipe::Piece& piece = pipe.received.front();
+        std::size_t count = std::min(into.size(), piece.bytes.size() - piece.taken);
         if (count > 1 && fabric->random.one_in(4)) count = fabric->random.between(1, count);
-        std::memcpy(into.data(), chunk.bytes.data() + chunk.taken, count);
-        chunk.taken += count;
-        if (chunk.taken == chunk.bytes.size()) pipe.chunks.pop_front();
-        pipe.buffered -= count;
-        pipe.writable.notify_all();
+        std::memcpy(into.data(), piece.bytes.data() + piece.taken, count);
+        piece.taken += count;
+        if (piece.taken == piece.bytes.size()) pipe.received.pop_front();
         fabric->note("received", *link, count);
+        fabric->acknowledge(link, 1 - side, count);
         co_return count;
     }
 
@@ -163,37 +55,33 @@ public:
         const LinkPtr link = link_;
         const int side = side_;
         Pipe& pipe = link->pipes[side];
-        if (fabric->options.break_one_in > 0 &&
-            fabric->random.one_in(fabric->options.break_one_in)) {
-            fabric->break_later(link, fabric->latency());
+        if (fabric->strikes(fabric->options.break_one_in)) {
+            MR_PROBE("sim.network.broken");
+            fabric->after(fabric->latency(link->hosts[side], link->hosts[1 - side]), [fabric, link] {
+                fabric->note("breaks", *link);
+                fabric->break_both(link);
+            });
         }
+        if (fabric->strikes(fabric->options.silence_one_in)) fabric->silence(link);
         for (ByteView piece : pieces) {
             while (!piece.empty()) {
                 if (link->closed[side]) co_return closed_here(*link, side);
-                if (link->broken) co_return reset(*link, side);
-                if (link->closed[1 - side] && pipe_end_arrived(*fabric, *link, 1 - side)) {
-                    link->break_now();
-                    continue;
-                }
-                const std::size_t room = fabric->options.buffer_bytes -
-                                         std::min(fabric->options.buffer_bytes, pipe.buffered);
+                if (link->broken[side]) co_return reset(*link, side);
+                MR_CHECK(!pipe.end_asked);  // end_writing() says that no write follows
+                const std::size_t room = fabric->options.send_buffer_bytes -
+                                         std::min(fabric->options.send_buffer_bytes, pipe.queued_bytes);
                 if (room == 0) {
+                    MR_PROBE("sim.network.writer_waits");
                     co_await pipe.writable.wait();
                     continue;
                 }
-                const std::size_t count = std::min(piece.size(), room);
-                Chunk chunk;
-                chunk.bytes.append(piece.first(count));
-                // In order: never before what was sent earlier.
-                chunk.arrives =
-                    std::max(pipe.last_arrival, fabric->clock.now() + fabric->latency());
-                pipe.last_arrival = chunk.arrives;
-                pipe.chunks.push_back(std::move(chunk));
-                pipe.buffered += count;
-                fabric->clock.schedule(pipe.last_arrival, fabric->executor,
-                                       [link, side] { link->pipes[side].readable.notify_all(); });
-                fabric->note("sent", *link, count);
-                piece = piece.subspan(count);
+                Pipe::Piece queued;
+                queued.bytes.append(piece.first(std::min(piece.size(), room)));
+                piece = piece.subspan(queued.bytes.size());
+                fabric->note("sent", *link, queued.bytes.size());
+                pipe.queued_bytes += queued.bytes.size();
+                pipe.queued.push_back(std::move(queued));
+                fabric->pump(link, side);
             }
         }
         // Gives the reader a turn even when nothing had to wait.
@@ -202,16 +90,15 @@ public:
         co_return ok();
     }
 
-    void close() override {
-        if (link_->closed[side_]) return;
-        link_->closed[side_] = true;
-        fabric_->note("closed", *link_, static_cast<std::uint64_t>(side_));
+    void end_writing() override {
         Pipe& pipe = link_->pipes[side_];
-        pipe.ends = std::max(pipe.last_arrival, fabric_->clock.now() + fabric_->latency());
-        fabric_->clock.schedule(*pipe.ends, fabric_->executor,
-                                [link = link_] { link->wake_all(); });
-        link_->wake_all();
+        if (link_->closed[side_] || link_->broken[side_] || pipe.end_asked) return;
+        fabric_->note("ended", *link_, static_cast<std::uint64_t>(side_));
+        pipe.end_asked = true;
+        fabric_->pump(link_, side_);
     }
+
+    void close() override { fabric_->close(link_, side_); }
 
     std::string peer() const override {
         return link_->hosts[1 - side_] + ":" + std::to_string(link_->number);
@@ -224,10 +111,6 @@ private:
     static Error reset(const Link& link, int side) {
         return Error{ErrorCode::kUnavailable, "connection reset by " + link.hosts[1 - side]};
     }
-    static bool pipe_end_arrived(NetworkFabric::Impl& fabric, const Link& link, int side) {
-        return link.pipes[side].ends && *link.pipes[side].ends <= fabric.clock.now();
-    }
-
     FabricPtr fabric_;
     LinkPtr link_;
     int side_;
@@ -238,6 +121,17 @@ struct NetworkProcess {
     bool alive = true;
     std::list<std::pair<std::weak_ptr<Link>, int>> links;
     std::list<std::weak_ptr<Backlog>> backlogs;
+
+    void add_link(const LinkPtr& link, int side) {
+        if (links.size() >= prune_at) {
+            std::erase_if(links, [](const auto& entry) { return entry.first.expired(); });
+            prune_at = 2 * links.size() + 16;
+        }
+        links.emplace_back(link, side);
+    }
+
+private:
+    std::size_t prune_at = 16;
 };
 using ProcessPtr = std::shared_ptr<NetworkProcess>;
 
@@ -263,7 +157,7 @@ public:
         }
         LinkPtr link = std::move(backlog->waiting.front());
         backlog->waiting.pop_front();
-        process->links.emplace_back(link, 1);
+        process->add_link(link, 1);
         fabric->note("accepted", *link);
         std::unique_ptr<ByteStream> stream =
             std::make_unique<SimStream>(fabric, std::move(link), 1);
@@ -278,7 +172,7 @@ public:
         const auto found = fabric_->listeners.find(address_);
         if (found != fabric_->listeners.end() && found->second == backlog_)
             fabric_->listeners.erase(found);
-        for (const LinkPtr& link : backlog_->waiting) link->break_now();
+        for (const LinkPtr& link : backlog_->waiting) fabric_->break_side(link, 1);
         backlog_->waiting.clear();
         backlog_->arrived.notify_all();
     }
@@ -293,66 +187,79 @@ private:
 
 class SimNetworkSession final : public NetworkSession {
 public:
-    SimNetworkSession(FabricPtr fabric, std::string host)
-        : fabric_{std::move(fabric)}, host_{std::move(host)} {}
+    SimNetworkSession(FabricPtr fabric, std::string host, Clock& clock)
+        : fabric_{std::move(fabric)}, host_{std::move(host)}, clock_{clock} {}
 
-    void die() override {
+    void die(Death death) override {
         process_->alive = false;
         for (auto& [weak, side] : process_->links) {
-            const LinkPtr link = weak.lock();
-            if (!link) continue;
-            link->closed[side] = true;
-            link->wake_all();
-            // The other side hears of it at once (a reset) or only when its own probes fail.
-            const bool silent = fabric_->random.one_in(4);
-            fabric_->break_later(
-                link, silent ? std::chrono::milliseconds{fabric_->random.between(100, 5000)}
-                             : fabric_->latency());
+            if (const LinkPtr link = weak.lock()) abandon(link, side, death == Death::kKill);
         }
         process_->links.clear();
         for (auto& weak : process_->backlogs) {
             const BacklogPtr backlog = weak.lock();
             if (!backlog) continue;
             backlog->closed = true;
-            for (const LinkPtr& link : backlog->waiting)
-                fabric_->break_later(link, fabric_->latency());
+            for (const LinkPtr& link : backlog->waiting) abandon(link, 1, false);
             backlog->waiting.clear();
             backlog->arrived.notify_all();
             std::erase_if(fabric_->listeners,
                           [&](const auto& entry) { return entry.second == backlog; });
         }
         process_->backlogs.clear();
+        fabric_->ways_changed.notify_all();
     }
 
     Task<Result<std::unique_ptr<ByteStream>>> connect(Endpoint endpoint,
                                                       Deadline deadline) override {
         const FabricPtr fabric = fabric_;
         const ProcessPtr process = process_;
+        Clock& clock = clock_;
         const std::string from = host_;
         const std::string to = is_local_name(endpoint.host) ? from : endpoint.host;
-        if (!process->alive) co_return Error{ErrorCode::kClosed, "process is dead"};
-        const MonotonicTime answered = fabric->clock.now() + fabric->latency();
-        if (fabric->apart(from, to) || answered > deadline.when()) {
-            // Nobody answers; the kernel would give up after two minutes.
-            co_await sleep_until(
-                fabric->clock,
-                std::min(deadline.when(), fabric->clock.now() + std::chrono::minutes{2}));
-            co_return Error{ErrorCode::kUnavailable,
-                            "connect to " + endpoint.to_string() + ": timed out"};
+        // The kernel would give up after two minutes.
+        const MonotonicTime end = std::min(deadline.when(), clock.now() + std::chrono::minutes{2});
+        const bool hangs = fabric->strikes(fabric->options.hang_one_in);
+        if (hangs) MR_PROBE("sim.network.connect_hangs");
+        const MonotonicTime answered = clock.now() + fabric->latency(from, to);
+        bool reached = false;
+        if (!hangs && answered <= end) {
+            co_await sleep_until(clock, answered);
+            // The kernel tries again until the ways are open in both directions.
+            for (;;) {
+                if (!process->alive) co_return Error{ErrorCode::kClosed, "process is dead"};
+                const MonotonicTime clogged =
+                    std::max(fabric->conditions.clogged_until(from, to), fabric->conditions.clogged_until(to, from));
+                const bool blocked = fabric->conditions.blocked(from, to) || fabric->conditions.blocked(to, from);
+                reached = !blocked && clogged <= fabric->clock.now();
+                if (reached || clock.now() >= end) break;
+                MR_PROBE("sim.network.connect_blocked");
+                if (blocked) {
+                    (void)co_await fabric->ways_changed.wait_until(clock, end);
+                } else {
+                    const auto wait = clogged - fabric->clock.now();
+                    co_await sleep_until(clock, std::min(end, clock.now() + wait));
+                }
+            }
+        } else {
+            while (process->alive && clock.now() < end)
+                (void)co_await fabric->ways_changed.wait_until(clock, end);
         }
-        co_await sleep_until(fabric->clock, answered);
         if (!process->alive) co_return Error{ErrorCode::kClosed, "process is dead"};
+        if (!reached) {
+            co_return Error{ErrorCode::kUnavailable,
+                            "connect to " + endpoint.to_string() + ": not answered in time"};
+        }
         const auto listener = fabric->listeners.find(Address{to, endpoint.port});
-        if (listener == fabric->listeners.end() ||
+        const bool refuses = fabric->strikes(fabric->options.refuse_one_in);
+        if (refuses) MR_PROBE("sim.network.connect_refused");
+        if (refuses || listener == fabric->listeners.end() ||
             listener->second->waiting.size() >= Backlog::kMax) {
             co_return Error{ErrorCode::kUnavailable,
                             "connect to " + endpoint.to_string() + ": connection refused"};
         }
-        auto link = std::make_shared<Link>();
-        link->hosts = {from, to};
-        link->number = ++fabric->last_link;
-        fabric->links.push_back(link);
-        process->links.emplace_back(link, 0);
+        LinkPtr link = fabric->make_link(from, to);
+        process->add_link(link, 0);
         listener->second->waiting.push_back(link);
         listener->second->arrived.notify_one();
         fabric->note("connected", *link, endpoint.port);
@@ -385,8 +292,32 @@ public:
     }
 
 private:
+    // The kernel closes for the process, or the machine is gone and its peers learn of it when their own
+    // probes fail.
+    void abandon(const LinkPtr& link, int side, bool may_say_goodbye) {
+        if (link->closed[side]) return;
+        switch (fabric_->random.between(0, may_say_goodbye ? 4 : 3)) {
+            case 0:
+                MR_PROBE("sim.network.process_died_in_silence");
+                link->closed[side] = true;
+                link->broken[side] = true;
+                link->wake(side);
+                fabric_->break_later(link, 1 - side,
+                                     std::chrono::milliseconds{fabric_->random.between(100, 5000)});
+                break;
+            case 3:
+                fabric_->close(link, side);
+                break;
+            default:
+                fabric_->break_side(link, side);
+                link->closed[side] = true;
+                break;
+        }
+    }
+
     FabricPtr fabric_;
     std::string host_;
+    Clock& clock_;
     ProcessPtr process_ = std::make_shared<NetworkProcess>();
 };
 
@@ -396,40 +327,73 @@ NetworkFabric::NetworkFabric(Seams seams) : impl_{std::make_shared<Impl>(std::mo
 NetworkFabric::~NetworkFabric() = default;
 
 NetworkOptions& NetworkFabric::options() { return impl_->options; }
+MessageOptions& NetworkFabric::message_options() { return impl_->messages.options(); }
 
-std::unique_ptr<NetworkSession> NetworkFabric::attach(std::string host) {
-    return std::make_unique<SimNetworkSession>(impl_, std::move(host));
+std::unique_ptr<NetworkSession> NetworkFabric::attach(std::string host, Clock& clock) {
+    return std::make_unique<SimNetworkSession>(impl_, std::move(host), clock);
+}
+
+std::unique_ptr<MessageSession> NetworkFabric::attach_messages(std::string host) {
+    return impl_->messages.attach(std::move(host));
 }
 
 void NetworkFabric::cut(const std::string& a, const std::string& b) {
     for (const LinkPtr& link : impl_->links_between(a, b)) {
         impl_->note("cut", *link);
-        link->break_now();
+        impl_->break_both(link);
     }
+}
+
+void NetworkFabric::silence(const std::string& a, const std::string& b) {
+    for (const LinkPtr& link : impl_->links_between(a, b)) impl_->silence(link);
 }
 
 void NetworkFabric::partition(const std::string& a, const std::string& b) {
-    impl_->partitions.insert(std::minmax(a, b));
-    for (const LinkPtr& link : impl_->links_between(a, b)) {
-        link->doomed = true;
-        impl_->break_later(link, std::chrono::milliseconds{impl_->random.between(1, 3000)});
-    }
+    impl_->conditions.block(a, b);
+    impl_->conditions.block(b, a);
+    for (const LinkPtr& link : impl_->links_between(a, b)) impl_->ways_shut(link);
+}
+
+void NetworkFabric::partition_one_way(const std::string& from, const std::string& to) {
+    impl_->conditions.block(from, to);
+    for (const LinkPtr& link : impl_->links_between(from, to)) impl_->ways_shut(link);
 }
 
 void NetworkFabric::heal(const std::string& a, const std::string& b) {
-    impl_->partitions.erase(std::minmax(a, b));
+    impl_->conditions.unblock(a, b);
+    impl_->conditions.unblock(b, a);
+    impl_->ways_opened();
 }
 
-void NetworkFabric::heal_all() { impl_->partitions.clear(); }
+void NetworkFabric::clog(const std::string& from, const std::string& to, std::chrono::nanoseconds duration) {
+    impl_->conditions.clog(from, to, impl_->clock.now() + duration);
+}
+
+void NetworkFabric::slow(const std::string& from, const std::string& to, std::chrono::nanoseconds by) {
+    impl_->conditions.slow(from, to, by);
+}
+
+void NetworkFabric::set_down(const std::string& host, bool down) {
+    impl_->conditions.set_down(host, down);
+    if (!down) return impl_->ways_opened();
+    for (const LinkPtr& link : impl_->all_links()) {
+        if (link->hosts[0] == host || link->hosts[1] == host) impl_->ways_shut(link);
+    }
+}
+
+void NetworkFabric::heal_all() {
+    impl_->conditions.clear();
+    impl_->ways_opened();
+}
 
 void NetworkFabric::shut_down() {
-    for (const auto& weak : impl_->links) {
-        if (const LinkPtr link = weak.lock()) link->break_now();
-    }
-    for (const auto& [address, backlog] : impl_->listeners) {
+    for (const LinkPtr& link : impl_->all_links()) impl_->break_both(link);
+    const auto listeners = impl_->listeners;
+    for (const auto& [address, backlog] : listeners) {
         backlog->closed = true;
         backlog->arrived.notify_all();
     }
+    impl_->messages.shut_down();
 }
 
 }  // namespace millrace::sim

@@ -21,6 +21,7 @@ World::World(std::uint64_t seed)
       fabric_{NetworkFabric::Seams{loop_->io.get_executor(), clock_, trace_, random_.next()}} {}
 
 World::~World() {
+    const WorldHook::Scope scope{hook_};
     for (auto& node : nodes_) node->kill();
     fabric_.shut_down();
     // Dead hardware answers soon, and sleepers wake however late: whoever waits ends now. A loop
@@ -44,8 +45,46 @@ Node& World::add_node(std::string name, DiskOptions disk) {
     return *nodes_.back();
 }
 
-void World::spawn(UniqueFunction<Task<void>()> start) {
-    millrace::spawn(executor(), std::move(start));
+void World::spawn(UniqueFunction<Task<void>()> start, std::string name) {
+    spawn_named(executor(), std::move(start), std::move(name));
+}
+
+void World::spawn_on(Node& node, UniqueFunction<Task<void>()> start, std::string name) {
+    spawn_named(node.runtime().executor, std::move(start), std::move(name));
+}
+
+void World::spawn_named(const Executor& executor, UniqueFunction<Task<void>()> start, std::string name) {
+    if (name.empty()) return millrace::spawn(executor, std::move(start));
+    const std::uint64_t id = ++last_task_;
+    named_tasks_.emplace(id, std::move(name));
+    millrace::spawn(executor, [this, id, start = std::move(start)]() mutable -> Task<void> {
+        co_await start();
+        named_tasks_.erase(id);
+    });
+}
+
+std::string World::blocked_tasks() const {
+    std::string text;
+    for (const auto& [id, name] : named_tasks_) text += (text.empty() ? "" : ", ") + name;
+    return text.empty() ? "no named task" : text;
+}
+
+void World::heal() {
+    const WorldHook::Scope scope{hook_};
+    note("heal", {});
+    for (auto& node : nodes_) {
+        node->power_on();
+        node->resume();
+        node->disk().faults() = {};
+        node->disk().options().slow_factor = 1;
+        node->disk().make_room();
+    }
+    NetworkOptions& network = fabric_.options();
+    network.spike_one_in = network.break_one_in = network.silence_one_in = 0;
+    network.refuse_one_in = network.hang_one_in = 0;
+    MessageOptions& messages = fabric_.message_options();
+    messages.drop_one_in = messages.repeat_one_in = messages.reorder_one_in = 0;
+    fabric_.heal_all();
 }
 
 void World::after(std::chrono::nanoseconds delay, UniqueFunction<void()> work) {
@@ -55,6 +94,7 @@ void World::after(std::chrono::nanoseconds delay, UniqueFunction<void()> work) {
 bool World::step() { return loop_->io.poll_one() > 0; }
 
 bool World::run_until(UniqueFunction<bool()> done, std::chrono::nanoseconds limit) {
+    const WorldHook::Scope scope{hook_};
     const MonotonicTime end = now() + limit;
     // Somebody who yields in a loop keeps time from passing.
     constexpr std::uint64_t kStepsPerInstantMax = 20'000'000;
@@ -84,9 +124,9 @@ void World::run_for(std::chrono::nanoseconds duration) {
 
 void World::stuck() const {
     std::fprintf(stderr,
-                 "sim::World of seed %llu: a coroutine did not end by virtual time %.3f s\n",
+                 "sim::World of seed %llu: a coroutine did not end by virtual time %.3f s (blocked: %s)\n",
                  static_cast<unsigned long long>(seed_),
-                 static_cast<double>(now().time_since_epoch().count()) / 1e9);
+                 static_cast<double>(now().time_since_epoch().count()) / 1e9, blocked_tasks().c_str());
     std::abort();
 }
 

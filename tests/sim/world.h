@@ -17,6 +17,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -28,6 +29,7 @@
 #include "tests/sim/sim_clock.h"
 #include "tests/sim/sim_network.h"
 #include "tests/sim/trace.h"
+#include "tests/sim/world_hook.h"
 
 namespace millrace::sim {
 
@@ -51,7 +53,13 @@ public:
     // `name` is the node's host name. The reference lives as long as the world.
     Node& add_node(std::string name, DiskOptions disk = {});
 
-    void spawn(UniqueFunction<Task<void>()> start);
+    // `name` is for blocked_tasks().
+    void spawn(UniqueFunction<Task<void>()> start, std::string name = {});
+    // The same on a node: it stands still while the node is paused.
+    void spawn_on(Node& node, UniqueFunction<Task<void>()> start, std::string name = {});
+    // The names of the tasks that were given one and have not ended, oldest first; for the message of a
+    // test that waited in vain.
+    std::string blocked_tasks() const;
     // Runs `work` at now + `delay`.
     void after(std::chrono::nanoseconds delay, UniqueFunction<void()> work);
 
@@ -82,6 +90,12 @@ public:
         }
     }
 
+    // Rare branches (MR_RARE) become likely from now on, in as far as this seed has them.
+    void enable_rare() { hook_.enable_rare(); }
+    // All faults end: nodes run and have power, ways are open, disks have room and do not fail, chances are zero.
+    // What already broke stays broken.
+    void heal();
+
     void note(std::string_view what, std::string_view on, std::uint64_t a = 0,
               std::uint64_t b = 0) {
         trace_.note(now(), what, on, a, b);
@@ -90,6 +104,7 @@ public:
     std::uint64_t events() const { return trace_.events(); }
 
 private:
+    void spawn_named(const Executor& executor, UniqueFunction<Task<void>()> start, std::string name);
     [[noreturn]] void stuck() const;
     bool step();  // false when nothing is ready
 
@@ -101,7 +116,10 @@ private:
     // Destroyed last: whatever the others drop is unwound on it.
     std::unique_ptr<Loop> loop_;
     SimClock clock_{trace_};
+    WorldHook hook_{seed_, clock_, trace_};
     NetworkFabric fabric_;
+    std::map<std::uint64_t, std::string> named_tasks_;
+    std::uint64_t last_task_ = 0;
     std::vector<std::unique_ptr<Node>> nodes_;
 };
 

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """A server's life: ready, refusals, clean stops, a full disk, hostile connections."""
 
+import fcntl
 import json
 import os
 import pwd
+import re
 import shutil
 import signal
 import socket
@@ -28,6 +30,43 @@ class StandaloneTest(SystemTest):
         status, body = server.get("/metrics")
         self.assertEqual(status, 200)
         self.assertIn("# TYPE millrace_", body)
+        self.assertEqual(server.get("/prometheus")[0], 200)
+        # A page names only what docs/metrics.md lists.
+        with open(os.path.join(os.path.dirname(__file__), "..", "..", "docs", "metrics.md"), encoding="utf-8") as page:
+            documented = page.read()
+        for name in re.findall(r"^# TYPE (\S+) ", body, re.M):
+            self.assertIn(f"`{name}`", documented)
+
+    def test_settings_from_file_and_environment(self):
+        with open(self.path("m.conf"), "w") as file:
+            file.write(f"data-dir = {self.path('by-file')}  # a comment\nhttp-port = 0\ncontroller-port = 0\nlog-level = error\n")
+        environment = dict(os.environ, MILLRACE_SEGMENTSTORE_PORT="0", MILLRACE_CONFIG=self.path("m.conf"))
+        process = subprocess.Popen([MILLRACE, "standalone", "--log-level", "info"], stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, text=True)
+        self.assertRegex(process.stdout.readline(), "^ready ")
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=PATIENCE_S)
+        self.assertEqual(process.returncode, 0)
+        self.assertIn(" info segment store serves ", err, "the flag wins over the file")
+        self.assertTrue(os.path.isdir(self.path("by-file")))
+        code, _, err = start_and_fail(env=dict(environment, MILLRACE_CACHE_BYTE="1"))
+        self.assertEqual(code, 2)
+        self.assertIn("Did you mean 'MILLRACE_CACHE_BYTES'?", err)
+
+    def test_stderr_that_nobody_reads_holds_up_nothing(self):
+        process = subprocess.Popen([MILLRACE, "standalone", "--data-dir", self.path("data"), "--controller-port", "0",
+                                    "--segmentstore-port", "0", "--http-port", "0", "--log-level", "debug"],
+                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.addCleanup(process.stderr.close)
+        self.addCleanup(process.stdout.close)
+        at = re.match("ready controller=(\\S+)", process.stdout.readline()).group(1)
+        # More than the pipe holds: each creation of a scope is a line of more than 200 bytes.
+        fcntl.fcntl(process.stderr, fcntl.F_SETPIPE_SZ, 4096)
+        for i in range(30):
+            self.done(run("scope", "create", f"{i:03d}" + "x" * 200, controller=at))
+        self.assertEqual(len(self.done(run("scope", "list", controller=at)).out.splitlines()), 30)
+        process.send_signal(signal.SIGTERM)
+        self.assertEqual(process.wait(timeout=PATIENCE_S), 0)
 
     def test_stops_cleanly_and_keeps_everything(self):
         server = self.server()
@@ -131,7 +170,9 @@ class StandaloneTest(SystemTest):
         last = result.err.splitlines()[-1]
         self.assertRegex(last, r"^acknowledged \d+ events$")
         acknowledged = int(last.split()[1])
-        self.assertEqual(json.loads(server.get("/health")[1]), {"status": "full"})
+        health = json.loads(server.get("/health")[1])
+        self.assertEqual(health["status"], "degraded")
+        self.assertRegex(health["reasons"][0], "^segment store: the disk is full")
         # What was acknowledged is there, in order, also after a restart.
         for _ in range(2):
             got = self.done(run("read", "s/t", controller=at)).out.splitlines()
@@ -171,6 +212,30 @@ class StandaloneTest(SystemTest):
             connection.sendall(struct.pack(">ii", 1, 100) + b"abc")
         self.done(run("write", "s/t", "--key", "k", controller=at, stdin=b"fine\n"))
         self.assertEqual(self.done(run("read", "s/t", controller=at)).out, b"fine\n")
+
+    def test_hostile_connections_do_not_keep_health_checks_out(self):
+        server = self.server("--http-connections-max", "8")
+        host, port = server.http.rsplit(":", 1)
+        hostile = []
+        try:
+            # Says nothing, dribbles, or asks and reads nothing.
+            for i in range(30):
+                hostile.append(socket.create_connection((host, int(port)), timeout=PATIENCE_S))
+                hostile[-1].sendall((b"", b"GET /hea", b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")[i % 3])
+            self.assertEqual(json.loads(server.get("/health")[1]), {"status": "serving"})
+        finally:
+            for connection in hostile:
+                connection.close()
+        for attack, answer in ((os.urandom(64 * 1024).replace(b"\n", b"x"), b" 4"),
+                               (b"GET /health HTTP/1.1\r\n" + b"A: b\r\n" * 10_000 + b"\r\n", b" 431 "),
+                               (b"POST /health HTTP/1.1\r\nContent-Length: 1000000\r\n\r\n", b" 405 ")):
+            with socket.create_connection((host, int(port)), timeout=PATIENCE_S) as connection:
+                connection.sendall(attack)
+                got = connection.recv(65536)
+                self.assertTrue(got.startswith(b"HTTP/1.1" + answer), got[:100])
+        body = server.get("/metrics")[1]
+        self.assertRegex(body, r'millrace_telemetry_http_responses_total\{class="4xx"\} [3-9]')
+        self.assertRegex(body, r"millrace_telemetry_http_evicted_total [1-9]")
 
     def test_many_idle_connections_do_no_harm(self):
         server = self.server()

@@ -48,17 +48,8 @@ bool certainly_never_left(const grpc::Status& status) {
            status.error_message().find("failed to connect to all addresses") != std::string::npos;
 }
 
-Fate fate_of(const grpc::Status& status) {
-    switch (status.error_code()) {
-        case grpc::StatusCode::UNAVAILABLE: return certainly_never_left(status) ? Fate::kNotApplied : Fate::kUnknown;
-        case grpc::StatusCode::CANCELLED:
-        case grpc::StatusCode::UNKNOWN:
-        case grpc::StatusCode::DEADLINE_EXCEEDED:
-        case grpc::StatusCode::ABORTED:
-        case grpc::StatusCode::INTERNAL:
-        case grpc::StatusCode::DATA_LOSS: return Fate::kUnknown;
-        default: return Fate::kNotApplied;
-    }
+Fate fate_of_call(const grpc::Status& status) {
+    return certainly_never_left(status) ? Fate::kNotApplied : fate_of(static_cast<StatusCode>(status.error_code()));
 }
 
 class GrpcChannel final : public Channel {
@@ -81,12 +72,13 @@ public:
         stub_ = std::make_unique<grpc::GenericStub>(channel_);
     }
 
-    Task<Result<std::string>> call(std::string method, std::string body, Deadline deadline) override {
+    Task<Result<std::string>> call(std::string method, std::string body, Deadline deadline, Metadata metadata) override {
         MR_CO_TRY(const Gate::Pass pass, gate_.enter());
         if (body.size() > kMaxMessageBytes) {
             co_return Error{ErrorCode::kTooLarge, "a request of " + std::to_string(body.size()) +
                                                       " bytes; the protocol allows " + std::to_string(kMaxMessageBytes)};
         }
+        MR_CO_TRY_VOID(check_metadata(metadata));
         if (deadline.passed(runtime_.clock)) {
             co_return Error{ErrorCode::kTimedOut, "no time left for a call to " + name_};
         }
@@ -98,6 +90,7 @@ public:
             outgoing->context.set_deadline(system_clock::now() + std::chrono::duration_cast<system_clock::duration>(left));
         }
         outgoing->context.set_wait_for_ready(false);
+        for (const auto& [key, value] : metadata) outgoing->context.AddMetadata(key, value);
         const grpc::Slice slice{body};
         outgoing->request = grpc::ByteBuffer{&slice, 1};
 
@@ -132,10 +125,10 @@ private:
         const ErrorCode code = from_status(static_cast<StatusCode>(status.error_code()));
         switch (code) {
             case ErrorCode::kUnavailable:
-                return Error{code, name_ + " cannot be reached: " + status.error_message(), fate_of(status)};
+                return Error{code, name_ + " cannot be reached: " + status.error_message(), fate_of_call(status)};
             case ErrorCode::kTimedOut:
-                return Error{code, name_ + " did not answer in time: " + status.error_message(), fate_of(status)};
-            default: return Error{code, status.error_message(), fate_of(status)};
+                return Error{code, name_ + " did not answer in time: " + status.error_message(), fate_of_call(status)};
+            default: return Error{code, status.error_message(), fate_of_call(status)};
         }
     }
 

@@ -11,11 +11,6 @@
 
 namespace millrace::rpc {
 
-// Calls that a server has at once, and the bytes of their requests; what is beyond is refused with
-// RESOURCE_EXHAUSTED.
-inline constexpr std::size_t kMaxRunningCalls = 4096;
-inline constexpr std::size_t kMaxRunningBytes = 64 * 1024 * 1024;
-
 // Servers and channels made by it belong to the runtime's executor and must be closed, and their
 // close() awaited, before they are destroyed. They may outlive the Rpc itself.
 std::unique_ptr<Rpc> make_grpc_rpc(Runtime runtime);

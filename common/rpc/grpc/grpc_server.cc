@@ -23,7 +23,7 @@ namespace millrace::rpc {
 namespace {
 
 grpc::Status to_grpc(const Error& error) {
-    return {static_cast<grpc::StatusCode>(to_status(error.code())), error.detail()};
+    return {static_cast<grpc::StatusCode>(status_of(error)), error.detail()};
 }
 
 Result<std::string> server_body(const grpc::ByteBuffer& buffer) {

@@ -44,8 +44,10 @@ Endpoint endpoint_of(const tcp::endpoint& endpoint) {
 struct Unsent {
     std::span<const ByteView> pieces;
     std::size_t sent_of_first = 0;
+    std::size_t sent = 0;  // in all
 
     void advance(std::size_t count) {
+        sent += count;
         while (!pieces.empty()) {
             const std::size_t left = pieces.front().size() - sent_of_first;
             if (count < left) {
@@ -144,6 +146,20 @@ public:
             if (error) co_return broken(error.message());
         }
         co_return ok();
+    }
+
+    std::size_t try_write(std::span<const ByteView> pieces) override {
+        if (closed_) return 0;
+        Unsent unsent{pieces};
+        // The rest of a write that was cut short waits for the socket anyhow.
+        static_cast<void>(send_some(socket_.native_handle(), unsent));
+        return unsent.sent;
+    }
+
+    void end_writing() override {
+        if (closed_) return;
+        error_code broken_already;  // then there is nobody to tell
+        socket_.shutdown(tcp::socket::shutdown_send, broken_already);
     }
 
     void close() override {

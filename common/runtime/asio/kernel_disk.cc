@@ -219,6 +219,11 @@ public:
             return sync_data(*file);
         });
     }
+    Task<Result<void>> write_and_sync_here(std::uint64_t offset, ByteView bytes) override {
+        check_direct_arguments(*file_, offset, bytes.data(), bytes.size());
+        MR_CO_TRY_VOID(write_fully(*file_, offset, bytes));
+        co_return sync_data(*file_);
+    }
     Task<Result<void>> zero_fill(std::uint64_t length) override {
         check_direct_arguments(*file_, 0, nullptr, length);
         return on_disk_thread(pool_, [file = file_, length] { return fill_with_zeros(*file, length); });

@@ -56,7 +56,8 @@ TEST_F(KernelDiskTest, ReadsBackWhatWasWritten) {
     EXPECT_FALSE(file->direct());
     EXPECT_EQ(file->path(), path("f"));
     EXPECT_TRUE(run([&] { return file->write_at(0, as_bytes("hello")); }).ok());
-    EXPECT_TRUE(run([&] { return file->write_and_sync(5, as_bytes(" world")); }).ok());
+    EXPECT_TRUE(run([&] { return file->write_and_sync(5, as_bytes(" there")); }).ok());
+    EXPECT_TRUE(run([&] { return file->write_and_sync_here(5, as_bytes(" world")); }).ok());
     EXPECT_TRUE(run([&] { return file->sync(); }).ok());
     EXPECT_EQ(*run([&] { return file->size(); }), 11u);
     ByteBuffer into(20);

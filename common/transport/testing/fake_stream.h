@@ -44,6 +44,9 @@ public:
     std::size_t most_pieces = 0;     // of one write()
     std::size_t most_offered = 0;    // room of one read_some()
     bool closed = false;
+    bool tries = false;              // whether some is written at once
+    bool told_end = false;           // our end has ended its direction
+    bool closes_when_told = true;    // then the peer ends its own
 
 private:
     friend class FakeStream;
@@ -93,6 +96,24 @@ public:
             }
         }
         co_return ok();
+    }
+
+    std::size_t try_write(std::span<const ByteView> pieces) override {
+        if (peer_->closed || peer_->broken_ || !peer_->tries) return 0;
+        std::size_t written = 0;
+        for (const ByteView piece : pieces) {
+            const std::size_t room = peer_->take_until_ - std::min(peer_->taken.size(), peer_->take_until_);
+            const std::size_t count = std::min(room, piece.size());
+            peer_->taken.append(piece.first(count));
+            written += count;
+            if (count < piece.size()) break;
+        }
+        return written;
+    }
+
+    void end_writing() override {
+        peer_->told_end = true;
+        if (peer_->closes_when_told) peer_->end();
     }
 
     void close() override {

@@ -4,12 +4,14 @@
 // generator state gives the same message everywhere.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <utility>
 #include <variant>
+#include <vector>
 
-#include "common/wire/fields.h"
+#include "common/wire/event.h"
 #include "common/wire/messages.h"
 
 namespace millrace::wire::testing {
@@ -40,29 +42,52 @@ private:
 // Visits a message's fields and fills them.
 class RandomFiller {
 public:
-    static constexpr bool kReads = true;
-
     RandomFiller(Dice& dice, std::size_t max_data_bytes) : dice_{dice}, max_data_bytes_{max_data_bytes} {}
 
-    bool more() const { return true; }
-    void i8(std::int8_t& v) { v = static_cast<std::int8_t>(dice_.next()); }
-    void i32(std::int32_t& v) { v = static_cast<std::int32_t>(dice_.next()); }
-    void i64(std::int64_t& v) { v = static_cast<std::int64_t>(dice_.next()); }
-    void boolean(bool& v) { v = dice_.below(2) == 1; }
-    void id(WriterId& v) {
-        for (std::byte& b : v.bytes) b = static_cast<std::byte>(dice_.next());
-    }
-    void utf(std::string& text) {
+    bool since(int) const { return true; }
+    void operator()(const char*, std::int8_t& v) { v = static_cast<std::int8_t>(dice_.next()); }
+    void operator()(const char*, std::int32_t& v) { v = static_cast<std::int32_t>(dice_.next()); }
+    void operator()(const char*, std::int64_t& v) { v = static_cast<std::int64_t>(dice_.next()); }
+    void operator()(const char*, bool& v) { v = dice_.below(2) == 1; }
+    void operator()(const char*, WriterId& v) { fill(v.bytes); }
+    void operator()(const char*, AttributeId& v) { fill(v.bytes); }
+    void operator()(const char*, std::string& text) {
         static const std::string kParts[] = {"a",        "scope/stream/0.#epoch.7", std::string(1, '\0'), "\xC3\xA9",
                                              "\xE2\x82\xAC", "\xF0\x9F\x98\x80",        "\x7F",               " "};
         text.clear();
         for (std::size_t n = dice_.below(5); n > 0; --n) text += kParts[dice_.below(std::size(kParts))];
     }
-    void blob(Bytes& data) { data = dice_.bytes(dice_.below(max_data_bytes_ + 1)); }
-    void rest(Bytes& data) { blob(data); }
-    void zeros(std::int32_t& length) { length = static_cast<std::int32_t>(dice_.below(max_data_bytes_ + 1)); }
+    void operator()(const char*, Bytes& data) { data = dice_.bytes(dice_.below(max_data_bytes_ + 1)); }
+    void token(const char* name, std::string& text) { (*this)(name, text); }
+    void rest(const char* name, Bytes& data) { (*this)(name, data); }
+    void zeros(const char*, std::int32_t& length) {
+        length = static_cast<std::int32_t>(dice_.below(max_data_bytes_ + 1));
+    }
+    void event(const char*, Bytes& event) {
+        ByteBuffer framed;
+        encode_event(dice_.bytes(dice_.below(max_data_bytes_ + 1)), framed);
+        event = Bytes{std::move(framed)};
+    }
+    template <class E>
+    void list(const char* name, std::vector<E>& items, std::size_t = SIZE_MAX) {
+        items.resize(dice_.below(4));
+        for (E& item : items) {
+            if constexpr (requires { E::walk(*this, item); }) E::walk(*this, item);
+            else (*this)(name, item);
+        }
+    }
+    void table_key(Bytes& key, std::int64_t& version) {
+        (*this)("key", key);
+        if (!key.empty()) (*this)("version", version);
+    }
+    void table_value(Bytes& value) { (*this)("value", value); }
+    void unused_blob() {}
 
 private:
+    void fill(std::array<std::byte, 16>& bytes) {
+        for (std::byte& b : bytes) b = static_cast<std::byte>(dice_.next());
+    }
+
     Dice& dice_;
     std::size_t max_data_bytes_;
 };
@@ -73,7 +98,7 @@ Message random_message(std::size_t alternative, Dice& dice, std::size_t max_data
         if (alternative != Index) return random_message<Index + 1>(alternative, dice, max_data_bytes);
         std::variant_alternative_t<Index, Message> message;
         RandomFiller filler{dice, max_data_bytes};
-        fields(filler, message);
+        std::variant_alternative_t<Index, Message>::walk(filler, message);
         return message;
     } else {
         MR_CHECK(alternative < std::variant_size_v<Message>);

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -41,6 +42,10 @@ struct JournalOptions {
     std::size_t queue_bytes_max = 256ull * 1024 * 1024;
     // Free bytes that are left on the file system when a new file is made. A start may use them.
     std::uint64_t keep_free_bytes = 64ull * 1024 * 1024;
+    // When files are full of more than this, the logs that keep the oldest of them are asked to be truncated: once each
+    // time that a file becomes full. 0: half of total_bytes_max, or 2 GiB. Called on the journal's executor.
+    std::uint64_t crowded_bytes = 0;
+    std::function<void(ContainerId log)> crowded = nullptr;
     JournalMutations mutations = {};
 };
 

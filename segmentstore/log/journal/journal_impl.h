@@ -82,7 +82,9 @@ private:
     bool fits(std::uint64_t batch, std::uint64_t kept_back = kBlockBytes) const;
     std::uint64_t entry_reserve() const;
     bool head_fits() const;
-    Task<Result<void>> write_batch(ByteView batch, bool sync);
+    enum class Sync : std::uint8_t { kNone, kOnDiskThread, kHere };
+    Task<Result<void>> write_batch(ByteView batch, Sync sync);
+    bool worth_waiting_here(std::size_t entries, std::size_t bytes);
     void publish(const std::vector<PendingPtr>& batch, const std::vector<EntryLocation>& locations);
     void publish_entry(Pending& pending, EntryLocation location);
     Task<void> write_witness(bool sync);
@@ -93,6 +95,7 @@ private:
     Task<Result<void>> start_first_file(Recovered& recovered);
     Task<Result<void>> begin_file(OpenFile next, std::vector<SealedFile> older, std::vector<TailRecord> tail);
     Task<void> tidy_up(Recovered& recovered);
+    void ask_for_truncation();
     Task<Result<void>> rotate();
     Task<Result<void>> prepare_file();
     void prepare_in_background();
@@ -131,6 +134,12 @@ private:
     std::uint64_t next_batch_ = 1;
     std::uint64_t synced_through_ = 0;
     bool witness_due_ = false;
+    static constexpr std::size_t kHereBytesMax = 64 * 1024;
+    static constexpr std::size_t kLoneBatches = 8;
+    static constexpr int kCommitsRemembered = 8;
+    static constexpr std::chrono::microseconds kHereCommitMax{400};
+    std::size_t lone_batches_ = 0;                             // in a row
+    std::chrono::nanoseconds typical_commit_{kHereCommitMax};  // of the last few
 
     // Files that wait for their turn, in the order of their numbers, and whether one is being made.
     std::deque<OpenFile> ready_;

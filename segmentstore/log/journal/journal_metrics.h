@@ -22,7 +22,7 @@ struct JournalMetrics {
     telemetry::Counter& refused = telemetry::counter(
         "millrace_log_journal_no_space_total", "Appends refused because no new file could be made");
     telemetry::Gauge& files =
-        telemetry::gauge("millrace_log_journal_files", "Journal files that hold data");
+        telemetry::gauge("millrace_log_journal_files_count", "Journal files that hold data");
     telemetry::Gauge& queue_bytes =
         telemetry::gauge("millrace_log_journal_queue_bytes", "Appends waiting for a batch");
 };

@@ -2,6 +2,7 @@
 //
 // Where the journal's files come from: the first one at a start, the next ones while it runs.
 #include <algorithm>
+#include <set>
 
 #include "common/telemetry/log.h"
 #include "segmentstore/log/journal/journal_impl.h"
@@ -250,7 +251,27 @@ Task<Result<void>> JournalImpl::rotate() {
     mark.flags = BatchHeader::kContinued;
     const ByteView bytes = builder_.finish(mark, old_salt);
     (void)co_await old_file->write_and_sync(old_end, bytes);
+    ask_for_truncation();
     co_return ok();
+}
+
+// A log with little in it would otherwise keep whole files for as long as it likes.
+void JournalImpl::ask_for_truncation() {
+    if (!options_.crowded) return;
+    const auto first_needed = [this](std::uint32_t log) { return slots_.at(ContainerId{log})->entries.first().number(); };
+    constexpr std::uint64_t kCrowdedBytes = 2ull * 1024 * 1024 * 1024;
+    const std::uint64_t limit = options_.crowded_bytes != 0     ? options_.crowded_bytes
+                                : options_.total_bytes_max != 0 ? options_.total_bytes_max / 2
+                                                                : kCrowdedBytes;
+    std::uint64_t bytes = 0;
+    for (const SealedFile& file : sealed_) bytes += file.disk_bytes;
+    std::set<std::uint32_t> logs;
+    for (const SealedFile& file : sealed_) {
+        if (bytes <= limit) break;
+        file.use.holders(first_needed, logs);
+        bytes -= file.disk_bytes;
+    }
+    for (const std::uint32_t log : logs) options_.crowded(ContainerId{log});
 }
 
 // Leaves the file in ready_. kNoSpace when there is no room for it. REQUIRES: preparing_, so that numbers and turns

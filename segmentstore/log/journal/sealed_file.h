@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <map>
+#include <set>
 
 #include "segmentstore/log/journal/format.h"
 
@@ -23,6 +24,14 @@ public:
     bool dead(F&& first_needed) const {
         return std::all_of(last_.begin(), last_.end(),
                            [&](const auto& one) { return one.second < first_needed(one.first); });
+    }
+
+    // Adds the logs that keep the file alive.
+    template <class F>
+    void holders(F&& first_needed, std::set<std::uint32_t>& logs) const {
+        for (const auto& [log, last] : last_) {
+            if (last >= first_needed(log)) logs.insert(log);
+        }
     }
 
 private:

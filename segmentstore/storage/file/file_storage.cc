@@ -53,6 +53,14 @@ Task<Result<std::unique_ptr<FileStorage>>> FileStorage::open(Runtime runtime, st
     co_return std::unique_ptr<FileStorage>{new FileStorage{runtime, std::move(root), *id}};
 }
 
+Task<Result<bool>> FileStorage::used() {
+    MR_CO_TRY(const auto names, co_await runtime_.disk.list(root_));
+    co_return std::any_of(names.begin(), names.end(), [&](const std::string& name) {
+        const std::string path = root_ + "/" + name;
+        return path != mark_path(root_) && path != mark_path(root_) + ".tmp";
+    });
+}
+
 Task<Result<void>> FileStorage::check_mark() {
     const Result<StorageId> id = co_await read_mark(runtime_.disk, root_);
     if (id && *id == id_) co_return ok();

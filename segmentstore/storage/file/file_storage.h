@@ -30,6 +30,8 @@ public:
     // kNotFound: `root` is not a storage directory; kCorrupt, kUnsupported.
     static Task<Result<std::unique_ptr<FileStorage>>> open(Runtime runtime, std::string root);
 
+    // Whether anything was ever put here.
+    Task<Result<bool>> used();
     const StorageId& id() const { return id_; }
     const std::string& root() const { return root_; }
 

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Writers: set-ups and appends of one connection.
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "segmentstore/server/session.h"
+#include "segmentstore/server/session_messages.h"
+
+namespace millrace::segmentstore {
+
+namespace {
+
+// Of one append; see wire::AppendData.
+constexpr std::size_t kMaxPieces = 3;
+
+// The pieces of an append that came in frames of up to `frame_bytes`, as they may wait for the log:
+// a slice keeps all the memory that it came in alive.
+std::array<Bytes, kMaxPieces> compact(std::span<const Bytes> pieces, std::size_t frame_bytes) {
+    MR_CHECK(pieces.size() <= kMaxPieces);
+    const std::size_t pinned = std::max(frame_bytes, transport::ConnectionOptions{}.receive_buffer_bytes);
+    std::array<Bytes, kMaxPieces> kept;
+    for (std::size_t i = 0; i < pieces.size(); ++i) {
+        kept[i] = pieces[i].size() < pinned / Session::kMaxPinned ? Bytes::copy_of(pieces[i].view()) : pieces[i];
+    }
+    return kept;
+}
+
+}  // namespace
+
+Session::Next Session::on(wire::Padding) { return assembler_.padding(); }
+
+Session::Next Session::on(wire::SetupAppend message) {
+    MR_TRY(auto set_up, assembler_.setup_append(message));
+    std::shared_ptr<SessionWriter>& place = writers_[message.writer_id];
+    if (place) release(*place);
+    auto writer = std::make_shared<SessionWriter>();
+    place = writer;
+    writer->set_up = std::move(set_up);
+    writer->container = &container_for(message.segment);
+    container::SetupOutcome outcome = writer->container->setup_append(message.segment, message.writer_id);
+    if (outcome.status == container::Status::kNoSuchSegment) {
+        writer->failed = true;
+        reply(*writer->container, outcome.depends_on, no_such_segment(message.request_id, message.segment),
+              message.segment);
+        return ok();
+    }
+    const bool stuck = writer->container->refuses() && !writer->container->committed(outcome.depends_on);
+    if (outcome.status != container::Status::kOk || stuck) {
+        writer->failed = true;
+        writer->handle = std::move(outcome.handle);
+        refuse(stuck ? container::Status::kFull : outcome.status, message.segment, message.request_id, true);
+        return ok();
+    }
+    writer->handle = std::move(outcome.handle);
+    writer->acknowledged = outcome.last_event_number;
+    wire::AppendSetup answer;
+    answer.request_id = message.request_id;
+    answer.segment = message.segment;
+    answer.writer_id = message.writer_id;
+    answer.last_event_number = outcome.last_event_number;
+    reply(*writer->container, outcome.depends_on, answer, message.segment, nullptr, false, writer);
+    return ok();
+}
+
+Session::Next Session::on(wire::AppendBlock message) {
+    block_bytes_ = message.data.size();
+    return assembler_.append_block(std::move(message));
+}
+
+Session::Next Session::on(wire::AppendBlockEnd message) {
+    const std::size_t frame_bytes = std::max(message.data.size(), std::exchange(block_bytes_, 0));
+    MR_TRY(const wire::Append append, assembler_.append_block_end(std::move(message)));
+    return store(append, frame_bytes);
+}
+
+Session::Next Session::on(wire::ConditionalAppend message) {
+    const std::size_t frame_bytes = message.event.size();
+    MR_TRY(const wire::Append append, assembler_.conditional_append(std::move(message)));
+    return store(append, frame_bytes);
+}
+
+Session::Next Session::on(wire::ConditionalBlockEnd message) {
+    const std::size_t frame_bytes = message.data.size();
+    MR_TRY(const wire::Append append, assembler_.conditional_block_end(std::move(message)));
+    return store(append, frame_bytes);
+}
+
+Session::Next Session::store(const wire::Append& append, std::size_t frame_bytes) {
+    const auto found = writers_.find(append.writer->id);
+    MR_CHECK(found != writers_.end() && found->second->set_up == append.writer);
+    const std::shared_ptr<SessionWriter>& writer = found->second;
+    // The error that was sent says that nothing after it counts; the client sets up again.
+    if (writer->failed) return ok();
+
+    container::Container& container = *writer->container;
+    const std::string& segment = writer->set_up->segment;
+    container::AppendOutcome outcome;
+    if (!shared_.credits.reserve_available()) {
+        outcome.status = container::Status::kFull;
+    } else {
+        const auto pieces = compact(append.data.pieces(), frame_bytes);
+        outcome = container.append(writer->handle, append.event_number, append.event_count,
+                                   std::span{pieces}.first(append.data.pieces().size()), append.expected_offset);
+    }
+    if (outcome.status == container::Status::kOk) {
+        ReplyQueue& queue = queue_of(container);
+        queue.add_ack(outcome.depends_on, writer, append.event_number, outcome.length_after, append.request_id,
+                      append.expected_offset.has_value());
+        ++waiting_replies_;
+        flush_or_listen(queue);
+        return ok();
+    }
+    if (outcome.status == container::Status::kConditionFailed) {
+        // The writer goes on.
+        wire::ConditionalCheckFailed failed;
+        failed.writer_id = append.writer->id;
+        failed.event_number = append.event_number;
+        failed.request_id = append.request_id;
+        reply(container, outcome.depends_on, failed, segment);
+        return ok();
+    }
+    writer->failed = true;
+    switch (outcome.status) {
+        case container::Status::kSealed: {
+            wire::SegmentIsSealed sealed = segment_is_sealed(append.request_id, segment);
+            sealed.offset = append.event_number;
+            reply(container, outcome.depends_on, sealed, segment, writer);
+            break;
+        }
+        case container::Status::kNoSuchSegment:
+            reply(container, outcome.depends_on, no_such_segment(append.request_id, segment), segment, writer);
+            break;
+        case container::Status::kInvalidEventNumber: {
+            wire::InvalidEventNumber invalid;
+            invalid.writer_id = append.writer->id;
+            invalid.request_id = append.request_id;
+            invalid.event_number = append.event_number;
+            // Where the writer was set up elsewhere, the queue would drop the answer with its acks.
+            const bool owned = container.owns(writer->handle);
+            reply(container, outcome.depends_on, invalid, segment, owned ? writer : nullptr, true);
+            break;
+        }
+        case container::Status::kInvalidArgument:
+            reply(container, outcome.depends_on,
+                  error_message(append.request_id, segment,
+                                "an append of " + std::to_string(append.data.size()) + " bytes is too large",
+                                kIllegalArgument),
+                  segment, writer);
+            break;
+        default:
+            refuse(outcome.status, segment, append.request_id, true);
+    }
+    return ok();
+}
+
+}  // namespace millrace::segmentstore
