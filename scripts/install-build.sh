@@ -13,7 +13,7 @@ packages=(
     libboost1.81-dev
     libgrpc++-dev protobuf-compiler-grpc libprotobuf-dev protobuf-compiler
     librocksdb-dev
-    libspdlog-dev prometheus-cpp-dev libcli11-dev nlohmann-json3-dev libre2-dev
+    libspdlog-dev libcli11-dev nlohmann-json3-dev libre2-dev
     libgtest-dev libgmock-dev
     # The system tests.
     python3

@@ -10,6 +10,6 @@ packages=(
     ca-certificates
     libgrpc++1.51 libgrpc29 libprotobuf32
     librocksdb7.8
-    libspdlog1.10 libfmt9 libprometheus-cpp-core1.0 libre2-9
+    libspdlog1.10 libfmt9 libre2-9
 )
 install_packages "runtime packages" install-runtime.log "${packages[@]}"

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # seeds.sh [COUNT [PROGRAM...]]: runs the simulated workloads for COUNT seeds each (default 2,000; ctest runs a slice):
-# log and container (crashes and torn writes of journal and container), echo (every fault that the simulator has).
+# log and container (crashes and torn writes of journal and container), echo (every fault that the simulator has),
+# endtoend (a whole cluster; slower, 200 seeds take two minutes).
 # A failure prints the command that replays its seed. MILLRACE_FIRST_SEED=n begins elsewhere. At the end: which unlikely
 # places were reached (probes.py).
 set -euo pipefail
@@ -12,12 +13,13 @@ count=${1:-2000}
 [[ $count =~ ^[1-9][0-9]*$ ]] || die "seeds.sh: '$count' is not a number of seeds."
 shift || true
 declare -A known=([log]=segmentstore/log/millrace_log_sim_test
-    [container]=segmentstore/container/millrace_container_sim_test [echo]=tests/sim/echo/millrace_sim_echo_test)
+    [container]=segmentstore/container/millrace_container_sim_test [echo]=tests/sim/echo/millrace_sim_echo_test
+    [endtoend]=tests/endtoend/sim/millrace_sim_endtoend_test)
 wanted=("$@")
 ((${#wanted[@]} > 0)) || wanted=(log container echo)
 programs=()
 for name in "${wanted[@]}"; do
-    [[ -n ${known[$name]:-} ]] || die "seeds.sh: '$name' is no workload; there are log, container and echo."
+    [[ -n ${known[$name]:-} ]] || die "seeds.sh: '$name' is no workload; there are log, container, echo and endtoend."
     programs+=("${known[$name]}")
 done
 "$root/scripts/build.sh" release "${programs[@]##*/}"

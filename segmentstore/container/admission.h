@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Credits: how many bytes may be admitted and not yet committed, and how many committed ones the log may have to keep
-// until they are in long-term storage; over all containers of a process. Whoever feeds a container asks before it hands
-// over the next append, so that an offset is given only to what memory and log have room for.
+// Credits: how many bytes may be admitted and not yet committed, over all containers of a process. Whoever feeds a
+// container asks before it hands over the next append, so that an offset is given only to what memory has room for, and
+// the log as well.
 // Thread rule: one executor.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
-#include <limits>
+#include <functional>
+#include <utility>
 
 #include "common/base/check.h"
 #include "common/runtime/signal.h"
@@ -17,15 +18,20 @@ namespace millrace::container {
 
 class AdmissionCredits {
 public:
-    static constexpr std::uint64_t kNoLimit = std::numeric_limits<std::uint64_t>::max() / 2;
-    explicit AdmissionCredits(std::size_t bytes_max, std::uint64_t logged_max = kNoLimit)
-        : bytes_max_{bytes_max}, logged_max_{logged_max} {}
+    explicit AdmissionCredits(std::size_t bytes_max) : bytes_max_{bytes_max} {}
 
-    bool available() const { return taken_ < bytes_max_ && logged_ < logged_max_; }
+    // `room()` is how many bytes the log can take now; `kept_back` of them are not for appends, because tiering needs
+    // the log to make room in it. Whoever makes room notifies changed().
+    void limit_log(std::function<std::uint64_t()> room, std::uint64_t kept_back) {
+        room_ = std::move(room);
+        kept_back_ = kept_back;
+    }
+
+    bool available() const { return taken_ < bytes_max_ && log_takes(kept_back_); }
     // A braked flow still gets a frame through now and then from this much more.
     static constexpr std::size_t kReserveBytes = 16 * 1024 * 1024;
     bool reserve_available() const {
-        return taken_ < bytes_max_ + kReserveBytes && logged_ < logged_max_ + kReserveBytes;
+        return taken_ < bytes_max_ + kReserveBytes && log_takes(kept_back_ / 2);
     }
 
     void take(std::size_t bytes) { taken_ += bytes; }
@@ -36,23 +42,17 @@ public:
     }
     std::size_t taken() const { return taken_; }
 
-    // Committed; the log keeps them until they are let go.
-    void log_keeps(std::uint64_t bytes) { logged_ += bytes; }
-    void log_lets_go(std::uint64_t bytes) {
-        MR_CHECK(bytes <= logged_);
-        logged_ -= bytes;
-        if (available()) changed_.notify_all();
-    }
-    std::uint64_t logged() const { return logged_; }
 
     // Waiters loop over their condition; also notified when a container becomes full or stops.
     Signal& changed() { return changed_; }
 
 private:
+    bool log_takes(std::uint64_t kept_back) const { return !room_ || room_() > taken_ + kept_back; }
+
     const std::size_t bytes_max_;
-    const std::uint64_t logged_max_;
+    std::function<std::uint64_t()> room_;
+    std::uint64_t kept_back_ = 0;
     std::size_t taken_ = 0;
-    std::uint64_t logged_ = 0;
     Signal changed_;
 };
 

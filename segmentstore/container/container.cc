@@ -46,7 +46,6 @@ Task<void> Container::close() {
     co_await gate_.close();
     for (const PendingOperation& operation : pending_) credits_.give_back(operation.bytes);
     pending_.clear();
-    log_lets_go(logged_bytes_);
 }
 
 std::shared_ptr<Segment> Container::find(std::string_view name) const {
@@ -290,7 +289,7 @@ void Container::on_committed(Lsn lsn, std::optional<LogPosition> boundary) {
         PendingOperation& operation = pending_.front();
         apply(operation);
         bytes += operation.bytes;
-        if (operation.segment) log_keeps(operation.bytes);
+        if (operation.segment) committed_bytes_ += operation.bytes;
         if (operation.segment && !operation.segment->waiting_readers.empty()) changed.push_back(std::move(operation.segment));
         pending_.pop_front();
     }

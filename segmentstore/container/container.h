@@ -337,8 +337,6 @@ private:
     storage::ObjectName object_name(ObjectId id) const { return {options_.id, id.epoch, id.sequence}; }
     void note_untiered(const std::shared_ptr<Segment>& segment);
     void note_boundary(LogPosition position);
-    void log_keeps(std::uint64_t bytes);
-    void log_lets_go(std::uint64_t bytes);
     void apply_tiered(const WindowTiered& tiered, Lsn lsn);
     std::optional<Boundary> due_window() const;
     Task<void> tier_loop();
@@ -378,7 +376,6 @@ private:
     LogPosition window_end_;           // of the last window begun
     std::uint64_t committed_bytes_ = 0;  // of operations on segments, ever
     std::uint64_t cursor_bytes_ = 0;     // of those before the cursor
-    std::uint64_t logged_bytes_ = 0;     // of those that the log was not truncated behind
     std::vector<std::shared_ptr<Segment>> untiered_;
     MonotonicTime untiered_since_;
     bool snapshot_due_ = false;           // the cursor has moved since the anchored snapshot

@@ -38,18 +38,6 @@ void Container::note_untiered(const std::shared_ptr<Segment>& segment) {
     untiered_.push_back(segment);
 }
 
-void Container::log_keeps(std::uint64_t bytes) {
-    committed_bytes_ += bytes;
-    if (options_.storage == nullptr) return;
-    logged_bytes_ += bytes;
-    credits_.log_keeps(bytes);
-}
-
-void Container::log_lets_go(std::uint64_t bytes) {
-    logged_bytes_ -= bytes;
-    credits_.log_lets_go(bytes);
-}
-
 void Container::tier_now() {
     tier_now_ = true;
     tier_wake_.notify_all();
@@ -272,8 +260,6 @@ Task<Result<void>> Container::take_snapshot() {
     if (!planned || stopped_) co_return closed;
     SnapshotHead head;
     const Bytes body{encode_state(head)};
-    const std::uint64_t after = committed_bytes_ - cursor_bytes_;  // what the log keeps then
-    const std::uint64_t before = logged_bytes_;
     anchor.lsn = head.lsn;
     anchor.body_bytes = body.size();
     anchor.body_crc = crc32c(body.view());
@@ -286,7 +272,6 @@ Task<Result<void>> Container::take_snapshot() {
     writer.reset();
     if (stopped_) co_return closed;
     MR_CO_TRY_VOID(co_await log_.truncate(head.cursor.index, encode_anchor(anchor)));
-    log_lets_go(before - after);
     anchored_ = anchor;
     snapshot_due_ = false;
     ++counts_.snapshots;

@@ -78,7 +78,7 @@ Task<Result<void>> Container::recover() {
         for (const ReplayedOperation& operation : operations) {
             const auto& what = operation.decoded.operation.what;
             if (std::holds_alternative<ObjectPlanned>(what) || std::holds_alternative<WindowTiered>(what)) continue;
-            for (const OperationPart& part : operation.parts) log_keeps(part.length);
+            for (const OperationPart& part : operation.parts) committed_bytes_ += part.length;
         }
         if (result && !replay.assembler.inside_operation()) note_boundary({next(index), committed_});
     }

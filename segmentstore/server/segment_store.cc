@@ -48,17 +48,11 @@ Result<void> check_store_options(const SegmentStoreOptions& options) {
     return ok();
 }
 
-// A journal of limited size: full files, and what is not tiered yet, have to fit.
-std::uint64_t logged_bytes_max(const SegmentStoreOptions& options) {
-    if (options.journal_total_bytes_max == 0) return container::AdmissionCredits::kNoLimit;
-    return options.journal_total_bytes_max / 4 * 3;
-}
-
 std::uint64_t window_bytes(const SegmentStoreOptions& options) {
     constexpr std::uint64_t kLeast = 64 * 1024;
     if (options.journal_total_bytes_max == 0) return options.tiering_window_bytes;
     // All containers may fill a window while each writes one.
-    const std::uint64_t share = logged_bytes_max(options) / options.containers / 4;
+    const std::uint64_t share = options.journal_total_bytes_max / options.containers / 6;
     return std::max(kLeast, std::min(options.tiering_window_bytes, share));
 }
 
@@ -82,7 +76,7 @@ SegmentStoreImpl::SegmentStoreImpl(Runtime runtime, SegmentStoreOptions options)
       connections_{.received = std::make_shared<MemoryBudget>(options_.received_bytes_max), .pool = BufferPool{}, .counters = {}},
       bad_peers_{runtime_.clock},
       refused_{runtime_.clock},
-      credits_{options_.admitted_bytes_max, logged_bytes_max(options_)},
+      credits_{options_.admitted_bytes_max},
       cache_{options_.cache_bytes} {}
 
 SegmentStoreImpl::~SegmentStoreImpl() { MR_CHECK(sessions_.empty()); }
@@ -102,9 +96,14 @@ Task<Result<void>> SegmentStoreImpl::open() {
         Slot& slot = slots_.at(log.number());
         if (slot.container) slot.container->tier_now();
     };
+    journal.more_room = [this] { credits_.changed().notify_all(); };
     const std::size_t in_flight = container::LogWriter::kMaxInFlight * container::kMaxEntryBytes;
     journal.queue_bytes_max = std::max(journal.queue_bytes_max, (options_.containers + 1) * in_flight);
     MR_CO_TRY(journal_, co_await log::Journal::open(runtime_, std::move(journal)));
+
+    if (options_.journal_total_bytes_max != 0) {
+        credits_.limit_log([this] { return journal_->room(); }, options_.journal_total_bytes_max / 4);
+    }
 
     // All at once: the journal takes the logs over in one batch, and replay waits for the disk.
     slots_.resize(options_.containers);

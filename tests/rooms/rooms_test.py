@@ -29,7 +29,6 @@ OUTSIDE = [
     (r"<(rocksdb)/", ("common/keyvalue/rocksdb/",)),
     (r"<(grpc|grpcpp)/", ("common/rpc/grpc/",)),
     (r"<spdlog/", ("common/telemetry/",)),
-    (r"<prometheus/", ("common/telemetry/",)),
     (r"<CLI/", ("cli/",)),
     (r"<nlohmann/", ("cli/",)),
     (r"<boost/beast/", ("common/telemetry/",)),

@@ -46,6 +46,8 @@ struct JournalOptions {
     // time that a file becomes full. 0: half of total_bytes_max, or 2 GiB. Called on the journal's executor.
     std::uint64_t crowded_bytes = 0;
     std::function<void(ContainerId log)> crowded = nullptr;
+    // A file that nothing needs any more made room(). Called on the journal's executor.
+    std::function<void()> more_room = nullptr;
     JournalMutations mutations = {};
 };
 
@@ -66,6 +68,9 @@ public:
 
     // Finishes what is queued. The logs are closed first, or their calls end in kClosed.
     virtual Task<void> close() = 0;
+
+    // Bytes that fit until total_bytes_max is reached; without that limit what a number can say.
+    virtual std::uint64_t room() const = 0;
 
     struct Stats {
         std::uint64_t batches = 0;

@@ -69,6 +69,7 @@ Task<void> JournalImpl::dispose_of(SealedFile file) {
         prepared_changed_.notify_all();
         if (recycled) {
             ++stats_.recycled;
+            tell_of_room();
             co_return;
         }
         if (!closing_) MR_LOG_WARN("journal file not recycled", {"reason", recycled.error().to_string()});
@@ -78,9 +79,14 @@ Task<void> JournalImpl::dispose_of(SealedFile file) {
     if (removed || removed.error().is(ErrorCode::kNotFound)) {
         total_bytes_ -= file.disk_bytes;
         prepare_failed_ = false;
+        tell_of_room();
     } else if (!closing_) {
         MR_LOG_WARN("retired journal file not removed", {"reason", removed.error().to_string()});
     }
+}
+
+void JournalImpl::tell_of_room() {
+    if (options_.more_room) options_.more_room();
 }
 
 // Gives the file another number and another salt. Under its old name it keeps its old header until that name is

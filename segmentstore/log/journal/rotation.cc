@@ -2,6 +2,7 @@
 //
 // Where the journal's files come from: the first one at a start, the next ones while it runs.
 #include <algorithm>
+#include <limits>
 #include <set>
 
 #include "common/telemetry/log.h"
@@ -255,6 +256,14 @@ Task<Result<void>> JournalImpl::rotate() {
     co_return ok();
 }
 
+std::uint64_t JournalImpl::room() const {
+    if (options_.total_bytes_max == 0) return std::numeric_limits<std::uint64_t>::max();
+    const std::uint64_t left = options_.total_bytes_max - std::min(total_bytes_, options_.total_bytes_max);
+    std::uint64_t room = left / options_.file_bytes * options_.file_bytes;
+    for (const OpenFile& file : ready_) room += file.header.file_bytes;
+    return room + active_.header.file_bytes - std::min(active_.end, active_.header.file_bytes);
+}
+
 // A log with little in it would otherwise keep whole files for as long as it likes.
 void JournalImpl::ask_for_truncation() {
     if (!options_.crowded) return;
@@ -267,7 +276,7 @@ void JournalImpl::ask_for_truncation() {
     for (const SealedFile& file : sealed_) bytes += file.disk_bytes;
     std::set<std::uint32_t> logs;
     for (const SealedFile& file : sealed_) {
-        if (bytes <= limit) break;
+        if (bytes < limit) break;
         file.use.holders(first_needed, logs);
         bytes -= file.disk_bytes;
     }
