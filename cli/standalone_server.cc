@@ -128,6 +128,7 @@ telemetry::HttpResponse StandaloneServer::health() {
     if (store == Store::kFailed) health_.failed("journal", "a write failed; restart the server once the disk is well");
     // Reads go on.
     health_.degraded("segment store", store == Store::kFull ? "the disk is full; appends are refused until there is space" : "");
+    health_.degraded("long-term storage", store_->storage_trouble());
     return health_.response();
 }
 

@@ -265,6 +265,8 @@ public:
     // Full, and no hiccup.
     bool refuses() const { return full() && clock_.now() >= *refuses_from(); }
     bool stopped() const { return stopped_; }
+    // Why the last attempt to move something to long-term storage failed; empty when it did not.
+    const std::string& tiering_trouble() const { return tiering_trouble_; }
     ContainerId id() const { return options_.id; }
     Counts counts() const;
     // What the committed state knows of long-term storage.
@@ -382,6 +384,7 @@ private:
     std::optional<Anchor> anchored_;
     std::uint64_t next_object_ = 1;  // of this epoch
     Signal tier_wake_;
+    std::string tiering_trouble_;
 
     std::vector<CommitListener*> listeners_;
     Signal committed_changed_;

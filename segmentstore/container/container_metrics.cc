@@ -22,8 +22,17 @@ ContainerMetrics::ContainerMetrics(ContainerId id)
                                           read_from("cache"))},
       read_bytes_log{telemetry::counter("millrace_segmentstore_read_bytes_total", "Bytes given to readers",
                                         read_from("log"))},
+      read_bytes_storage{telemetry::counter("millrace_segmentstore_read_bytes_total", "Bytes given to readers",
+                                            read_from("storage"))},
       segments{telemetry::gauge("millrace_segmentstore_segments_count", "Segments that exist", of_container(id))},
       full{telemetry::gauge("millrace_segmentstore_container_full_state",
-                            "1 while appends are refused because the disk is full", of_container(id))} {}
+                            "1 while appends are refused because the disk is full", of_container(id))},
+      tiered_bytes{telemetry::counter("millrace_segmentstore_tiered_bytes_total",
+                                      "Bytes of events moved to long-term storage", of_container(id))},
+      tiering_failures{telemetry::counter("millrace_segmentstore_tiering_failures_total",
+                                          "Attempts to move a window or a snapshot to long-term storage that failed",
+                                          of_container(id))},
+      untiered_bytes{telemetry::gauge("millrace_segmentstore_untiered_bytes",
+                                      "Bytes of the log that wait to be moved to long-term storage", of_container(id))} {}
 
 }  // namespace millrace::container

@@ -16,8 +16,12 @@ struct ContainerMetrics {
     telemetry::Histogram& append_seconds;  // from admission to commit
     telemetry::Counter& read_bytes_cache;
     telemetry::Counter& read_bytes_log;
+    telemetry::Counter& read_bytes_storage;
     telemetry::Gauge& segments;
     telemetry::Gauge& full;
+    telemetry::Counter& tiered_bytes;
+    telemetry::Counter& tiering_failures;
+    telemetry::Gauge& untiered_bytes;  // of the log, and so with all that an entry carries
 };
 
 }  // namespace millrace::container

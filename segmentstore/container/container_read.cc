@@ -151,7 +151,9 @@ Task<ReadOutcome> Container::read_back(ReadCursor& cursor, std::size_t length) {
             out.append(piece.view().subspan(skip, std::min(piece.size() - skip, length - out.size())));
         };
         Result<void> walked = ok();
+        telemetry::Counter* source = &metrics_.read_bytes_log;
         if (const TieredExtent* stored = segment->tiered.find(at)) {
+            source = &metrics_.read_bytes_storage;
             const TieredExtent extent = *stored;
             Result<Bytes> body = co_await load_extent(extent);
             if (body) take(extent.offset, *body);
@@ -176,7 +178,7 @@ Task<ReadOutcome> Container::read_back(ReadCursor& cursor, std::size_t length) {
             failed.error = std::move(walked).error().while_doing("read back segment '" + segment->name + "'");
             co_return failed;
         }
-        metrics_.read_bytes_log.add(out.size() - before);
+        source->add(out.size() - before);
     }
     if (closing_) co_return read_status(ReadStatus::kStopped);
     if (segment->committed.deleted) co_return read_status(ReadStatus::kNoSuchSegment);

@@ -9,6 +9,7 @@
 //   6. objects that the anchored snapshot proves dead are removed
 // A crash between any two of them leaves objects that nothing refers to, and the log knows their names.
 #include <algorithm>
+#include <numeric>
 #include <utility>
 
 #include "common/base/crc32c.h"
@@ -55,6 +56,7 @@ void Container::note_boundary(LogPosition position) {
         if (committed_bytes_ - before < std::min(kBoundaryBytes, options_.tiering.window_bytes / 4)) boundaries_.pop_back();
     }
     boundaries_.push_back({position, committed_bytes_});
+    metrics_.untiered_bytes.set(static_cast<double>(committed_bytes_ - cursor_bytes_));
     if (due_window()) tier_wake_.notify_all();
 }
 
@@ -106,6 +108,7 @@ void Container::apply_tiered(const WindowTiered& tiered, Lsn lsn) {
     // What tiering itself has written meanwhile is no reason to tier again.
     while (!boundaries_.empty() && boundaries_.front().bytes == cursor_bytes_) boundaries_.pop_front();
     untiered_since_ = clock_.now();
+    metrics_.untiered_bytes.set(static_cast<double>(committed_bytes_ - cursor_bytes_));
 }
 
 Task<void> Container::tier_loop() {
@@ -123,10 +126,13 @@ Task<void> Container::tier_loop() {
         }
         if (done) {
             failures = 0;
+            tiering_trouble_.clear();
             continue;
         }
         if (stopped_ || done.error().is(ErrorCode::kClosed)) co_return;
         ++failures;
+        metrics_.tiering_failures.add();
+        tiering_trouble_ = done.error().to_string();
         if (failures == 1 || failures % 10 == 0) {
             MR_LOG_WARN("not moved to long-term storage; will try again", {"container", to_string(options_.id)},
                         {"attempt", failures}, {"reason", done.error().to_string()});
@@ -166,10 +172,13 @@ Task<Result<void>> Container::tier_window(Boundary end) {
     if (tiered.runs.size() > kMaxRuns) {
         co_return Error{ErrorCode::kTooLarge, "a window of " + std::to_string(tiered.runs.size()) + " extents"};
     }
+    const auto bytes = std::accumulate(tiered.runs.begin(), tiered.runs.end(), std::uint64_t{0},
+                                       [](std::uint64_t sum, const auto& run) { return sum + run.length; });
     MR_CO_TRY(const bool committed,
               co_await commit_operation(OperationType::kWindowTiered, {wall_ms(), std::move(tiered)}));
     if (!committed) co_return closed;
     ++counts_.windows;
+    metrics_.tiered_bytes.add(bytes);
     co_return ok();
 }
 

@@ -193,6 +193,13 @@ SegmentStore::Health SegmentStoreImpl::health() const {
     return full ? Health::kFull : Health::kServing;
 }
 
+std::string SegmentStoreImpl::storage_trouble() const {
+    for (const Slot& slot : slots_) {
+        if (slot.container && !slot.container->tiering_trouble().empty()) return slot.container->tiering_trouble();
+    }
+    return {};
+}
+
 Task<Error> SegmentStoreImpl::failed() { return failed_.wait(); }
 
 void SegmentStoreImpl::on_container_failed(Error error) {

@@ -65,6 +65,9 @@ public:
 
     enum class Health : std::uint8_t { kServing, kFull, kFailed };
     virtual Health health() const = 0;
+    // Why long-term storage takes nothing; empty when it does. Appends go on for as long as the journal has room, then
+    // they wait.
+    virtual std::string storage_trouble() const = 0;
     // Completes when the store can no longer serve (a write or sync of the journal failed): the
     // process must stop with exit code 74 and restart.
     virtual Task<Error> failed() = 0;

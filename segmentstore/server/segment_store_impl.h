@@ -38,6 +38,7 @@ public:
     Endpoint local() const override;
     Task<void> close() override;
     Health health() const override;
+    std::string storage_trouble() const override;
     Task<Error> failed() override;
 
 private:

@@ -157,33 +157,6 @@ class StandaloneTest(SystemTest):
             self.assertIn(directory, err)
             self.assertIn("ermission denied", err)
 
-    def test_full_journal_refuses_appends_and_keeps_reads(self):
-        server = self.server("--journal-file-bytes", str(4 << 20), "--journal-total-bytes-max", str(16 << 20))
-        at = server.controller
-        self.done(run("scope", "create", "s", controller=at))
-        self.done(run("stream", "create", "s/t", controller=at))
-        self.done(run("write", "s/t", "--key", "k", controller=at, stdin=b"before\n"))
-        lines = b"".join(b"%d " % i + b"x" * 1000 + b"\n" for i in range(40_000))
-        result = run("write", "s/t", "--key", "k", "--retry-timeout", "5", controller=at, stdin=lines)
-        self.assertEqual(result.code, 1, result)
-        self.assertRegex(result.err, "full|space")
-        last = result.err.splitlines()[-1]
-        self.assertRegex(last, r"^acknowledged \d+ events$")
-        acknowledged = int(last.split()[1])
-        health = json.loads(server.get("/health")[1])
-        self.assertEqual(health["status"], "degraded")
-        self.assertRegex(health["reasons"][0], "^segment store: the disk is full")
-        # What was acknowledged is there, in order, also after a restart.
-        for _ in range(2):
-            got = self.done(run("read", "s/t", controller=at)).out.splitlines()
-            self.assertEqual(got[0], b"before")
-            numbers = [int(line.split()[0]) for line in got[1:]]
-            self.assertEqual(numbers, list(range(len(numbers))))
-            self.assertGreaterEqual(len(numbers), acknowledged)
-            self.assertGreater(acknowledged, 0)
-            server.kill()
-            server.start()
-
     def test_hostile_frames_on_the_data_port(self):
         server = self.server()
         at = server.controller

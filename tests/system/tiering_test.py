@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Old bytes: more than journal and memory hold together, and a storage that is not there."""
 
+import json
 import os
 import shutil
 import unittest
 
-from harness import SystemTest, run
+from harness import PATIENCE_S, SystemTest, run, spawn, wait_for
 
 MIB = 1024 * 1024
 JOURNAL_BYTES = 64 * MIB
@@ -52,6 +53,47 @@ class TieringTest(SystemTest):
         os.rmdir(storage)
         shutil.move(storage + ".gone", storage)
         server.start()
+
+    def test_writers_wait_for_a_storage_that_is_gone(self):
+        server = self.server("--journal-file-bytes", "4MiB", "--journal-total-bytes-max", "16MiB")
+        at = server.controller
+        self.done(run("scope", "create", "s", controller=at))
+        self.done(run("stream", "create", "s/t", controller=at))
+        self.done(run("write", "s/t", "--key", "k", controller=at, stdin=b"before\n"))
+        storage = os.path.join(server.directory, "storage")
+        shutil.move(storage, storage + ".gone")
+        with open(storage, "wb"):
+            pass
+        count = 40_000
+        file = self.path("lines")
+        with open(file, "wb") as out:
+            for number in range(count):
+                out.write(b"%d %s\n" % (number, b"x" * 1000))
+        writer = spawn("write", "s/t", file, "--key", "k", controller=at)
+        try:
+            def health():
+                return json.loads(server.get("/health")[1])
+
+            wait_for(lambda: health()["status"] == "degraded", "health says that the storage is gone")
+            self.assertRegex(health()["reasons"][0], "^long-term storage: .*" + storage)
+            wait_for(lambda: "journal file not made" in server.log_tail(), "the journal is used up")
+            self.assertLessEqual(bytes_below(os.path.join(server.directory, "journal")), 16 * MIB)
+            self.assertIsNone(writer.poll())
+            # What is there can be read meanwhile.
+            self.assertEqual(self.done(run("read", "s/t", "--count", "2", controller=at)).out.splitlines()[0], b"before")
+            os.remove(storage)
+            shutil.move(storage + ".gone", storage)
+            self.assertEqual(writer.wait(timeout=PATIENCE_S), 0)
+        finally:
+            writer.kill()
+            writer.wait()
+        wait_for(lambda: health()["status"] == "serving", "health says that all is well")
+        for _ in range(2):
+            got = self.done(run("read", "s/t", controller=at)).out.splitlines()
+            self.assertEqual(got[0], b"before")
+            self.assertEqual([int(line.split()[0]) for line in got[1:]], list(range(count)))
+            server.kill()
+            server.start()
 
 
 if __name__ == "__main__":

@@ -3,6 +3,8 @@
 // The journal, scene by scene, on a simulated disk.
 #include <gtest/gtest.h>
 
+#include <map>
+
 #include <algorithm>
 
 #include "common/base/crc32c.h"
@@ -363,6 +365,42 @@ TEST_F(JournalTest, AFullJournalTakesTruncationsAndGoesOn) {
     EXPECT_TRUE(append(100'000, 'b').ok());
     EXPECT_FALSE(journal->stats().full);
     EXPECT_LE(node.disk().used_bytes(), options.total_bytes_max);
+}
+
+TEST_F(JournalTest, TellsWhatFitsAndWhenThereIsMore) {
+    options.total_bytes_max = 3 * kMiB;
+    int more = 0;
+    options.more_room = [&more] { ++more; };
+    ASSERT_TRUE(open_log().ok());
+    const std::uint64_t at_first = journal->room();
+    EXPECT_LE(at_first, 3 * kMiB);
+    EXPECT_GT(at_first, 2 * kMiB);
+    for (int i = 0; i < 18; ++i) ASSERT_TRUE(append(100'000, 'a').ok());
+    const std::uint64_t later = journal->room();
+    EXPECT_LE(later, at_first - 1'800'000);
+    ASSERT_TRUE(truncate(log->next().number(), "made room").ok());
+    world.run_for(1s);
+    EXPECT_GT(more, 0);
+    EXPECT_GT(journal->room(), later + kMiB / 2);
+}
+
+TEST_F(JournalTest, AsksTheLogsThatHoldOldFilesToBeTruncated) {
+    options.crowded_bytes = 4 * kMiB;
+    std::map<std::uint32_t, int> asked;
+    options.crowded = [&asked](ContainerId id) { ++asked[id.number()]; };
+    ASSERT_TRUE(open_log().ok());
+    auto idle = world.run([&] { return journal->take_over(ContainerId{kLog.number() + 1}); });
+    ASSERT_TRUE(idle.ok());
+    // Next to nothing, in the oldest file.
+    ASSERT_TRUE(world.run([&] { return (*idle)->append({Bytes{filled(10, 'i')}}); }).ok());
+    for (int i = 0; i < 25; ++i) {
+        ASSERT_TRUE(append(100'000, 'a').ok());
+        ASSERT_TRUE(truncate(log->next().number(), "").ok());
+    }
+    EXPECT_TRUE(asked.empty());
+    for (int i = 0; i < 50; ++i) ASSERT_TRUE(append(100'000, 'a').ok());
+    EXPECT_GT(asked[kLog.number() + 1], 0);
+    world.run([&] { return (*idle)->close(); });
 }
 
 TEST_F(JournalTest, AFailedSyncIsFinal) {
