@@ -57,6 +57,7 @@ void add_scope_commands(CLI::App& root, CommandLine& line);
 void add_stream_commands(CLI::App& root, CommandLine& line);
 void add_write_command(CLI::App& root, CommandLine& line);
 void add_read_command(CLI::App& root, CommandLine& line);
+void add_admin_commands(CLI::App& root, CommandLine& line);
 void add_bench_commands(CLI::App& root, CommandLine& line);
 void add_bench_write_command(CLI::App& bench, CommandLine& line);
 void add_bench_latency_command(CLI::App& bench, CommandLine& line);

@@ -97,6 +97,7 @@ int run(const std::vector<std::string>& given) {
     add_write_command(app, line);
     add_read_command(app, line);
     add_bench_commands(app, line);
+    add_admin_commands(app, line);
     add_settings_command(app, line);
     add_metrics_command(app, line);
     add_wire_check_command(app, line);

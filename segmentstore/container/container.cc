@@ -54,7 +54,7 @@ std::shared_ptr<Segment> Container::find(std::string_view name) const {
 }
 
 std::optional<Status> Container::refusal() const {
-    if (stopped_ || !writer_ || writer_->stopped()) return Status::kStopped;
+    if (stopped_ || options_.read_only || !writer_ || writer_->stopped()) return Status::kStopped;
     if (writer_->full()) return Status::kFull;
     return std::nullopt;
 }
@@ -436,5 +436,13 @@ void Container::stop() {
 }
 
 Container::Counts Container::counts() const { return counts_; }
+
+std::vector<std::shared_ptr<const Segment>> Container::segments() const {
+    std::vector<std::shared_ptr<const Segment>> all;
+    all.reserve(by_key_.size());
+    for (const auto& [key, segment] : by_key_) all.push_back(segment);
+    std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a->key < b->key; });
+    return all;
+}
 
 }  // namespace millrace::container

@@ -185,6 +185,8 @@ struct ContainerOptions {
     TieringOptions tiering{};
     // See LogWriter::Events::refusing.
     std::function<bool()> log_refusing{};
+    // For looking at what there is: nothing is admitted, and nothing moves to long-term storage.
+    bool read_only = false;
     // For the simulator's checker only: outcomes depend on nothing, so replies run ahead of the log.
     bool test_only_reply_without_waiting = false;
 };
@@ -269,8 +271,12 @@ public:
     const std::string& tiering_trouble() const { return tiering_trouble_; }
     ContainerId id() const { return options_.id; }
     Counts counts() const;
+    // Committed ones, sorted by key.
+    std::vector<std::shared_ptr<const Segment>> segments() const;
     // What the committed state knows of long-term storage.
     const ObjectTable& objects() const { return objects_; }
+    // From here on the log is needed.
+    const LogPosition& cursor() const { return cursor_; }
     std::optional<ObjectId> anchored_snapshot() const {
         return anchored_ ? std::optional{anchored_->snapshot} : std::nullopt;
     }

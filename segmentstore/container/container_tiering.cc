@@ -231,13 +231,9 @@ ByteBuffer Container::encode_state(SnapshotHead& head) const {
     head.wall_ms = wall_ms_;
     head.segments = by_key_.size();
     head.objects = objects_.objects().size();
-    std::vector<const Segment*> segments;
-    segments.reserve(by_key_.size());
-    for (const auto& [key, segment] : by_key_) segments.push_back(segment.get());
-    std::sort(segments.begin(), segments.end(), [](const Segment* a, const Segment* b) { return a->key < b->key; });
     ByteBuffer body;
     encode_snapshot_head(head, body);
-    for (const Segment* segment : segments) {
+    for (const auto& segment : segments()) {
         SnapshotSegment row;
         row.key = segment->key;
         row.name = segment->name;

@@ -96,7 +96,7 @@ Task<Result<void>> Container::recover() {
                              [this](Error error) { on_failed(std::move(error)); }, options_.log_refusing};
     writer_ = std::make_unique<LogWriter>(executor_, clock_, log_, std::move(events));
     writer_->start();
-    if (options_.storage != nullptr) gate_.spawn(executor_, [this] { return tier_loop(); });
+    if (options_.storage != nullptr && !options_.read_only) gate_.spawn(executor_, [this] { return tier_loop(); });
     co_return ok();
 }
 

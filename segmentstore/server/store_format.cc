@@ -93,6 +93,15 @@ Task<Result<void>> write_format(Disk& disk, std::string directory, std::string p
 
 }  // namespace
 
+Task<Result<StoreFormat>> read_store_format(Runtime runtime, std::string directory) {
+    const std::string path = directory + "/" + kFormatName;
+    MR_CO_TRY(const ByteBuffer bytes, co_await read_whole(runtime.disk, path));
+    if (bytes.empty()) co_return Error{ErrorCode::kNotFound, "'" + path + "' is missing or empty"};
+    auto format = decode_store_format(bytes.view());
+    if (!format) co_return std::move(format).error().while_doing("format file '" + path + "'");
+    co_return std::move(format);
+}
+
 Task<Result<std::unique_ptr<storage::FileStorage>>> open_store(Runtime runtime, std::string directory,
                                                                std::string storage_root, std::uint32_t containers) {
     const std::string path = directory + "/" + kFormatName;

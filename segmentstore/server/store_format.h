@@ -26,6 +26,9 @@ ByteBuffer encode_store_format(const StoreFormat& format);
 // kCorrupt; kUnsupported when a newer version wrote it.
 Result<StoreFormat> decode_store_format(ByteView bytes);
 
+// Of a directory that was formatted. kNotFound: it was not; kCorrupt, kUnsupported; those of Disk. Changes nothing.
+Task<Result<StoreFormat>> read_store_format(Runtime runtime, std::string directory);
+
 // The long-term storage in `storage_root`, after a check of both directories; formats both when they are new.
 // Errors: kFailedPrecondition (another number of containers, another store's storage), kNotFound (the storage is gone;
 // is it mounted?), kCorrupt, kUnsupported, those of Disk.

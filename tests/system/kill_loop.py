@@ -153,6 +153,9 @@ def main():
             wait_for(lambda: len(follower.events) > seen, f"events in round {number}; {server.log_tail()}")
             time.sleep(chance.uniform(0, 0.8))
             server.kill()
+            verified = run("admin", "verify", server.directory)
+            if verified.code != 0:
+                raise AssertionError(f"verify: {verified}")
             begin = time.monotonic()
             server.start()
             restart_s = time.monotonic() - begin

@@ -7,7 +7,7 @@
 #include <set>
 
 #include "common/base/binary.h"
-#include "segmentstore/log/journal/batch.h"
+#include "segmentstore/log/journal/batch_reader.h"
 #include "segmentstore/log/journal/journal_file.h"
 
 namespace millrace::log {
@@ -21,11 +21,6 @@ struct FoundFile {
     FileHeader header;
     std::uint64_t size = 0;
     std::unique_ptr<File> file;
-};
-
-struct WholeBatch {
-    BatchHeader header;
-    std::vector<DecodedRecord> records;  // bodies are valid until the window moves
 };
 
 // A batch that was read but that nothing has proven durable yet.
@@ -130,8 +125,7 @@ private:
             // Only files that a newer one lists are ever shortened, and that one would be the
             // newest.
             if (found.size < found.header.file_bytes) co_return cut_short(found);
-            Result<WholeBatch> first =
-                co_await read_batch(window, found, kBlockBytes, std::nullopt, 0);
+            Result<WholeBatch> first = co_await read(window, found, {});
             if (!first && !is_about_bytes(first.error())) co_return std::move(first).error();
             if (first) {
                 MR_CO_TRY_VOID(read_lists(found, *first));
@@ -195,7 +189,7 @@ private:
         std::uint32_t previous_crc = 0;
         std::optional<std::uint64_t> expected;
         for (std::uint64_t offset = kBlockBytes;;) {
-            Result<WholeBatch> batch = co_await read_batch(window, found, offset, expected, previous_crc);
+            Result<WholeBatch> batch = co_await read(window, found, {offset, expected, previous_crc});
             if (!batch) {
                 if (!is_about_bytes(batch.error())) co_return std::move(batch).error();
                 break;
@@ -256,26 +250,8 @@ private:
         return ok();
     }
 
-    // The batch at `offset`. kCorrupt when there is no whole one (or not the one expected).
-    Task<Result<WholeBatch>> read_batch(FileWindow& window, const FoundFile& found,
-                                        std::uint64_t offset,
-                                        std::optional<std::uint64_t> expected_seq,
-                                        std::uint32_t previous_crc) {
-        MR_CO_TRY(ByteView bytes, co_await window.view(offset, kBlockBytes));
-        if (bytes.size() < kBlockBytes) co_return Error{ErrorCode::kCorrupt, "the file ends"};
-        WholeBatch batch;
-        MR_CO_TRY(batch.header, decode_batch_header(bytes, found.header.salt));
-        if (batch.header.file_seq != found.header.file_seq ||
-            (expected_seq && batch.header.batch_seq != *expected_seq) ||
-            batch.header.previous_crc != previous_crc) {
-            co_return Error{ErrorCode::kCorrupt, "a batch out of sequence"};
-        }
-        MR_CO_TRY(bytes, co_await window.view(offset, batch.header.padded_bytes));
-        if (bytes.size() < batch.header.padded_bytes)
-            co_return Error{ErrorCode::kCorrupt, "the file ends inside the batch"};
-        MR_CO_TRY(batch.records,
-                  decode_records(batch.header, bytes, !mutations_.skip_record_checksum));
-        co_return std::move(batch);
+    Task<Result<WholeBatch>> read(FileWindow& window, const FoundFile& found, BatchPlace place) const {
+        return read_batch(window, found.header, place, !mutations_.skip_record_checksum);
     }
 
     // Offset of some batch header of this file at or after `from` whose number is above `above` and
@@ -397,7 +373,7 @@ private:
         for (std::uint64_t offset = kBlockBytes; offset < item.end;) {
             // Files that are gone took their batch numbers with them.
             const auto expected = offset == kBlockBytes ? std::nullopt : std::optional{last_batch_ + 1};
-            Result<WholeBatch> batch = co_await read_batch(window, found, offset, expected, previous_crc);
+            Result<WholeBatch> batch = co_await read(window, found, {offset, expected, previous_crc});
             if (batch && batch->header.batch_seq <= last_batch_)
                 batch = Error{ErrorCode::kCorrupt, "a batch out of sequence"};
             if (!batch) {
@@ -436,7 +412,7 @@ private:
         std::uint32_t previous_crc = 0;
         for (;;) {
             const auto expected = seq ? std::optional{*seq + 1} : std::nullopt;
-            Result<WholeBatch> batch = co_await read_batch(window, found, offset, expected, previous_crc);
+            Result<WholeBatch> batch = co_await read(window, found, {offset, expected, previous_crc});
             if (batch && batch->header.batch_seq <= last_batch_)
                 batch = Error{ErrorCode::kCorrupt, "a batch out of sequence"};
             if (!batch) {
