@@ -55,6 +55,7 @@ segmentstore::SegmentStoreOptions ServerSettings::segment_store() const {
     options.connections_max = *connections_max;
     options.admitted_bytes_max = admitted->bytes;
     options.received_bytes_max = received->bytes;
+    options.unsent_bytes_max = unsent->bytes;
     options.send_queue_bytes = send_queue->bytes;
     options.first_frame_limit = *first_frame;
     options.incomplete_limit = *incomplete;

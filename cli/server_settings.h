@@ -86,6 +86,9 @@ struct ServerSettings : config::SettingsSet {
     Bytes received{*this, "receive-memory-bytes", {512 << 20},
                    "Memory for what all connections receive, beyond 16 KiB each",
                    {.min = ByteSize{64 << 20}, .max = ByteSize{64ull << 30}}};
+    Bytes unsent{*this, "unsent-memory-bytes", {256 << 20},
+                 "Bytes that wait to be sent on all connections together; beyond, reads wait",
+                 {.min = ByteSize{16 << 20}, .max = ByteSize{64ull << 30}}};
     Bytes keyvalue_cache{*this, "keyvalue-cache-bytes", {8 << 20}, "Metadata read from disk and kept in memory",
                          {.min = kMiB, .max = ByteSize{64ull << 30}}};
     Bytes keyvalue_buffers{*this, "keyvalue-write-buffers-bytes", {8 << 20},

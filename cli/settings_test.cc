@@ -133,6 +133,7 @@ TEST_F(SettingsOfTheProgram, HaveTheDefaultsOfTheRooms) {
     EXPECT_EQ(options.connections_max, standard.connections_max);
     EXPECT_EQ(options.admitted_bytes_max, standard.admitted_bytes_max);
     EXPECT_EQ(options.received_bytes_max, standard.received_bytes_max);
+    EXPECT_EQ(options.unsent_bytes_max, standard.unsent_bytes_max);
     EXPECT_EQ(options.send_queue_bytes, standard.send_queue_bytes);
     EXPECT_EQ(options.first_frame_limit, standard.first_frame_limit);
     EXPECT_EQ(options.incomplete_limit, standard.incomplete_limit);

@@ -63,7 +63,7 @@ if wanted tsan; then
         "$root/scripts/build.sh" tsan millrace_base || return 1
         local -a programs
         mapfile -t programs < <(test_programs tsan "$threaded")
-        "$root/scripts/build.sh" tsan "${programs[@]}" && run_ctest tsan -L 'unit|system' -E '^system\.'
+        "$root/scripts/build.sh" tsan "${programs[@]}" && run_ctest tsan -L 'unit|system' -E '^(system|history)\.'
     }
     part "tsan" tsan
 fi

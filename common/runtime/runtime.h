@@ -21,6 +21,8 @@ struct Runtime {
     Network& network;
     Random& random;
     BlockingPool& blocking;
+    // For file systems that may hang for minutes, such as NFS: calls here never delay those on `disk`.
+    Disk& remote_disk;
 };
 
 }  // namespace millrace

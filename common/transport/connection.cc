@@ -212,7 +212,9 @@ void Connection::wrote(std::size_t bytes) {
 void Connection::count_queued(std::size_t before) {
     if (options_.resources == nullptr) return;
     ConnectionCounters& counters = options_.resources->counters;
+    const bool was_crowded = crowded();
     counters.queued_bytes = counters.queued_bytes - before + queue_.bytes();
+    if (was_crowded && !crowded()) options_.resources->queued_less.notify_all();
     counters.most_queued_bytes = std::max(counters.most_queued_bytes, counters.queued_bytes);
 }
 
@@ -243,7 +245,10 @@ Task<void> Connection::write_loop() {
 Task<Result<void>> Connection::drained(std::size_t at_most) {
     const auto pass = gate_.enter();
     if (!pass) co_return reason_it_is_over();
-    while (!over_ && queue_.bytes() > at_most) co_await drained_.wait();
+    while (!over_ && !has_drained(at_most)) {
+        if (crowded()) co_await options_.resources->queued_less.wait();
+        else co_await drained_.wait();
+    }
     if (over_) co_return reason_it_is_over();
     co_return ok();
 }
@@ -251,6 +256,8 @@ Task<Result<void>> Connection::drained(std::size_t at_most) {
 void Connection::expect_more(const char* what) {
     if (more_expected_ == nullptr && what != nullptr && !over_) {
         more_expected_since_ = runtime_.clock.now();
+        more_bytes_seen_ = received_bytes_;
+        more_frames_seen_ = received_frames_;
         watch_soon();
     }
     more_expected_ = what;
@@ -303,6 +310,7 @@ void Connection::end(EndReason why, Error reason) {
     }
     budget_wait_.cancel();
     drained_.notify_all();
+    if (options_.resources != nullptr) options_.resources->queued_less.notify_all();
     if (on_end_) std::exchange(on_end_, nullptr)();
 }
 

@@ -64,11 +64,16 @@ public:
 
     // Waits until at most `at_most` bytes are queued, those being written included, or the connection
     // is over (then its error).
+    // While all connections of the shard together hold more than ConnectionResources::queued_bytes_max, it waits for
+    // that as well: a peer that is slow then ends within seconds.
     Task<Result<void>> drained(std::size_t at_most);
+    // Whether drained() would not wait.
+    bool has_drained(std::size_t at_most) const { return queue_.bytes() <= at_most && !crowded(); }
     std::size_t queued_bytes() const { return queue_.bytes(); }
 
     // The owner has begun something that the peer's next frames must complete ("an append block"), or null: it
-    // has not. It must be completed within frame_limit, whatever else comes.
+    // has not. It must be completed within frame_limit, whatever other frames come; a single frame that brings
+    // frame_bytes_min in that time goes on. Say null in between when one was completed and another begun.
     void expect_more(const char* what);
 
     // `ended` is called once, inside the call that ends the connection: for owners that wait elsewhere.
@@ -108,6 +113,8 @@ private:
         std::uint64_t frames_seen = 0;
         MonotonicTime write_since;
         std::uint64_t written_seen = 0;
+        std::optional<MonotonicTime> crowded_since;
+        std::uint64_t crowded_written = 0;
         MonotonicTime heard_at;
         std::uint64_t heard_bytes_seen = 0;
         MonotonicTime keep_alive_at;
@@ -119,6 +126,7 @@ private:
     bool may_send() const { return !over_ && !writes_ended_; }
     void sent(std::size_t queued_before);
     void count_queued(std::size_t before);
+    bool crowded() const { return options_.resources != nullptr && options_.resources->crowded(); }
     void flush();
     void flush_soon();
     void wrote(std::size_t bytes);
@@ -158,6 +166,8 @@ private:
     bool receiving_ = false;
     const char* more_expected_ = nullptr;
     MonotonicTime more_expected_since_;
+    std::uint64_t more_bytes_seen_ = 0;  // where the present frame was when that was last set
+    std::uint64_t more_frames_seen_ = 0;
 
     SendQueue queue_;
     std::uint64_t written_bytes_ = 0;  // ever

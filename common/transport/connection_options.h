@@ -12,6 +12,7 @@
 
 #include "common/base/buffer_pool.h"
 #include "common/runtime/memory_budget.h"
+#include "common/runtime/signal.h"
 #include "common/wire/frame.h"
 
 namespace millrace::transport {
@@ -64,6 +65,14 @@ struct ConnectionResources {
     std::shared_ptr<MemoryBudget> received;
     BufferPool pool;
     ConnectionCounters counters;
+    // Unsent bytes of all connections together, and those reserved, beyond which drained() waits. 0: no bound.
+    std::size_t queued_bytes_max = 0;
+    std::size_t reserved_bytes = 0;  // SendReservation
+    Signal queued_less{};            // there is room again
+
+    bool crowded() const {
+        return queued_bytes_max != 0 && counters.queued_bytes + reserved_bytes > queued_bytes_max;
+    }
 };
 
 // Limits of zero are none.
@@ -101,5 +110,7 @@ struct ConnectionOptions {
 // While others wait for budget, a frame that has some must come at this rate after a moment's grace.
 inline constexpr std::chrono::seconds kPressureGrace{5};
 inline constexpr std::size_t kPressureBytesPerSecond = 256 * 1024;
+// While there are too many unsent bytes, a peer that leaves more than this to be sent must take them at that rate.
+inline constexpr std::size_t kPressureQueuedBytes = 256 * 1024;
 
 }  // namespace millrace::transport

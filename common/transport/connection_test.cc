@@ -188,6 +188,8 @@ TEST(Connection, ReceivesTheLargestFrame) {
         EXPECT_TRUE(first && first->size() == 1 && first->front().payload == payload);
         auto second = co_await ends.connection.receive();
         EXPECT_TRUE(second && second->size() == 1 && as_text(second->front().payload) == "after");
+        // Whoever keeps the small frame does not keep the memory of the large one.
+        EXPECT_LE(ends.connection.receive_buffer_bytes(), 256u * 1024);
         co_await ends.connection.close();
     });
 }

@@ -106,7 +106,15 @@ bool Connection::look_at_receiving(MonotonicTime now) {
     }
     if (more_expected_ != nullptr) {
         pending = true;
-        if (!receiving()) more_expected_since_ = now;
+        if (received_frames_ != more_frames_seen_) {
+            more_frames_seen_ = received_frames_;
+            more_bytes_seen_ = received_bytes_;
+        }
+        const bool comes = received_bytes_ - more_bytes_seen_ >= options_.frame_bytes_min;
+        if (!receiving() || comes) {
+            more_expected_since_ = now;
+            more_bytes_seen_ = received_bytes_;
+        }
         if (options_.frame_limit.count() > 0 && now - more_expected_since_ >= options_.frame_limit) {
             MR_PROBE("transport.more_stalled");
             end(EndReason::kFrameStalled, Error{ErrorCode::kTimedOut, peer_ + " left " + more_expected_ +
@@ -138,6 +146,25 @@ bool Connection::look_at_memory(MonotonicTime now) {
 }
 
 bool Connection::look_at_sending(MonotonicTime now) {
+    // A peer that holds unsent bytes while there are too many of them must be quick, as one that holds memory.
+    if (!crowded() || queue_.bytes() <= kPressureQueuedBytes) {
+        watch_.crowded_since.reset();
+    } else if (!watch_.crowded_since) {
+        watch_.crowded_since = now;
+        watch_.crowded_written = written_bytes_;
+    } else if (const auto held = now - *watch_.crowded_since; held >= kPressureGrace) {
+        const std::uint64_t took = written_bytes_ - watch_.crowded_written;
+        const auto held_ms = static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(held).count());
+        if (took * 1000 / held_ms < kPressureBytesPerSecond) {
+            MR_PROBE("transport.too_slow_to_read");
+            end(EndReason::kWriteStalled,
+                Error{ErrorCode::kTimedOut, peer_ + " took " + std::to_string(took) + " bytes in " + seconds(held) + " while " +
+                                                std::to_string(queue_.bytes()) + " wait for it, and others wait for memory"});
+            return false;
+        }
+        watch_.crowded_since = now;
+        watch_.crowded_written = written_bytes_;
+    }
     if (queue_.bytes() == 0 || written_bytes_ != watch_.written_seen) {
         watch_.written_seen = written_bytes_;
         watch_.write_since = now;

@@ -77,6 +77,7 @@ public:
 
     const ConnectionCounters& counters() const { return resources_.counters; }
     MemoryBudget& budget() { return *resources_.received; }
+    void bound_unsent(std::size_t bytes) { resources_.queued_bytes_max = bytes; }
     BufferPool::Stats pool() const { return resources_.pool.stats(); }
     std::size_t most_pool_bytes() const { return most_pool_bytes_; }
 
@@ -278,6 +279,73 @@ TEST_P(HostilePeers, APeerThatNeverReadsCostsItsQueueAndIsCutOff) {
     EXPECT_LE(server.counters().most_queued_bytes, options_.send_queue_bytes + 60 * kKiB);
     // Bytes that wait to be sent lie where they were received, and count there.
     EXPECT_LE(server.budget().most_taken(), 8 * kMiB);
+}
+
+// Each alone is within its bound; together they are within that of all, and go before others starve.
+TEST_P(HostilePeers, ManyPeersThatNeverReadShareOneBound) {
+    constexpr std::size_t kReplyBytes = 500 * kKiB;
+    options_.send_queue_bytes = 4 * kMiB;
+    EchoServer& server = serve();
+    server.bound_unsent(4 * kMiB);
+    server.serve_run = [&](Connection& connection, const FrameRun& run) -> Task<bool> {
+        for (const FrameView frame : run) {
+            if (!co_await connection.drained(256 * kKiB)) co_return false;
+            connection.send(frame_of(static_cast<std::int32_t>(frame.type), kReplyBytes, std::byte{7}));
+        }
+        co_return true;
+    };
+    constexpr std::size_t kPeers = 50;
+    for (std::size_t i = 0; i < kPeers; ++i) write(connect(), frame_of(9, 10, std::byte{1}));
+    ASSERT_TRUE(world_.run_until([&] { return server.counters().queued_bytes > 4 * kMiB; }, 10s));
+    EXPECT_TRUE(world_.run([this]() -> Task<bool> {
+        auto stream = co_await stream_to_server();
+        Connection client{peer_node_.runtime(), std::move(stream).value()};
+        client.send(frame_of(9, 10, std::byte{1}));
+        const auto frames = co_await client.receive();
+        co_await client.close();
+        co_return frames && frames->front().payload == Bytes{ByteBuffer(kReplyBytes, std::byte{7})};
+    }));
+    EXPECT_LE(server.counters().most_queued_bytes, 4 * kMiB + kReplyBytes + wire::kFrameHeaderBytes);
+    EXPECT_GT(server.counters().ended_by(EndReason::kWriteStalled), 0u);
+}
+
+// The rest of an append that was begun may be large, and the line slow.
+TEST_P(HostilePeers, WhatIsExpectedMayComeSlowlyInOneFrame) {
+    EchoServer& server = serve();
+    std::size_t served = 0;
+    server.serve_run = [&](Connection& connection, const FrameRun& run) -> Task<bool> {
+        served += run.size();
+        connection.expect_more(served == 1 ? "an append block" : nullptr);
+        co_return true;
+    };
+    ByteStream& slow = connect();
+    world_.spawn([&slow]() -> Task<void> {
+        const ByteBuffer first = frame_of(4, 10, std::byte{1});
+        const ByteView view = first.view();
+        (void)co_await slow.write(std::span{&view, 1});
+    });
+    ASSERT_TRUE(world_.run_until([&] { return served == 1; }, 10s));
+    // 10 KB/s: a minute and a half for a frame of 900 KiB.
+    auto rest = std::make_shared<ByteBuffer>(frame_of(4, 900 * kKiB, std::byte{2}));
+    for (std::size_t begin = 0, step = 0; begin < rest->size(); begin += 10'000, ++step) {
+        world_.after(std::chrono::seconds{step}, [this, &slow, rest, begin] {
+            const ByteView part = rest->view().subspan(begin, std::min<std::size_t>(10'000, rest->size() - begin));
+            world_.spawn([&slow, rest, part]() -> Task<void> { (void)co_await slow.write(std::span{&part, 1}); });
+        });
+    }
+    EXPECT_TRUE(world_.run_until([&] { return served == 2; }, 120s));
+    EXPECT_TRUE(server.ended.empty());
+    // KeepAlives are no reason to wait for longer.
+    server.serve_run = [](Connection& connection, const FrameRun&) -> Task<bool> {
+        connection.expect_more("an append block");
+        co_return true;
+    };
+    for (int i = 0; i < 90; ++i) {
+        world_.after(std::chrono::seconds{i}, [this, &slow] { write(slow, frame_of(4, 10, std::byte{1})); });
+    }
+    ASSERT_TRUE(ended_within(1, 80s));
+    world_.run_for(40s);  // the last of them
+    EXPECT_EQ(server.ended[0].why, EndReason::kFrameStalled);
 }
 
 TEST_P(HostilePeers, WhoSaysNothingIsCutOff) {

@@ -151,7 +151,7 @@ void ReceiveBuffer::move_to(std::size_t bytes, MemoryBudget::Grant grant, bool l
 
 void ReceiveBuffer::received(std::size_t offered, std::size_t count) {
     end_ += count;
-    if (count == offered && offered >= buffer_bytes_ / 2) buffer_bytes_ = std::min(buffer_bytes_ * 2, buffer_bytes_max_);
+    if (!memory_->large && count == offered && offered >= buffer_bytes_ / 2) buffer_bytes_ = std::min(buffer_bytes_ * 2, buffer_bytes_max_);
 }
 
 void ReceiveBuffer::discard() {

@@ -32,7 +32,11 @@ public:
     // of budget give_room() needs for that.
     std::size_t make_room();
     void give_room(MemoryBudget::Grant grant);
-    MutableByteView room() { return {memory_->data + end_, memory_->capacity - end_}; }
+    // Memory made for one frame takes that frame only: what comes after it would keep it.
+    MutableByteView room() {
+        const std::size_t end = memory_->large ? begin_ + frame_bytes_ : memory_->capacity;
+        return {memory_->data + end_, end - end_};
+    }
     // So many bytes have come into a room of `offered`.
     void received(std::size_t offered, std::size_t count);
     // Forgets what is there.

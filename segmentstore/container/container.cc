@@ -316,7 +316,7 @@ void Container::apply(PendingOperation& operation) {
             break;
         case OperationType::kAppend: {
             if (!segment.committed.deleted) {
-                for (const Extent& extent : operation.extents) segment.extents.add(extent);
+                segment.locate(operation.extents);
                 if (!operation.extents.empty()) note_untiered(operation.segment);
             }
             segment.attributes[operation.attribute].committed = operation.value;

@@ -351,7 +351,11 @@ private:
     Task<Result<void>> tier_window(Boundary end);
     Task<Result<void>> write_runs(ObjectId object, LogPosition end, std::vector<WindowTiered::Run>& runs);
     Task<Result<void>> take_snapshot();
-    Task<void> remove_dead(Lsn anchored);
+    // Durably says that an object will be written, which this owner may try more than once.
+    Task<Result<ObjectId>> plan_object(bool snapshot);
+    // Some of the dead objects go; whether there are more.
+    Task<bool> remove_dead();
+    Task<Result<bool>> tier_once();
     Task<Result<bool>> commit_operation(OperationType type, Operation operation);
     ByteBuffer encode_state(SnapshotHead& head) const;
     Task<Result<void>> load_snapshot();
@@ -391,6 +395,10 @@ private:
     std::uint64_t next_object_ = 1;  // of this epoch
     Signal tier_wake_;
     std::string tiering_trouble_;
+    // Planned, and certainly not there yet.
+    std::optional<ObjectId> planned_data_;
+    std::optional<ObjectId> planned_snapshot_;
+    bool removals_due_ = false;
 
     std::vector<CommitListener*> listeners_;
     Signal committed_changed_;

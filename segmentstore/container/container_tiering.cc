@@ -113,20 +113,14 @@ void Container::apply_tiered(const WindowTiered& tiered, Lsn lsn) {
 
 Task<void> Container::tier_loop() {
     int failures = 0;
+    removals_due_ = anchored_.has_value();
     while (!stopped_) {
-        Result<void> done = ok();
-        if (snapshot_due_ && !full()) {
-            done = co_await take_snapshot();
-        } else if (const auto end = due_window(); end && !full()) {
-            done = co_await tier_window(*end);
-        } else {
-            // The age of what waits is looked at now and then; everything else wakes.
-            co_await tier_wake_.wait_until(clock_, clock_.now() + options_.tiering.max_age);
-            continue;
-        }
+        const Result<bool> done = co_await tier_once();
         if (done) {
             failures = 0;
             tiering_trouble_.clear();
+            // The age of what waits is looked at now and then; everything else wakes.
+            if (!*done && !stopped_) co_await tier_wake_.wait_until(clock_, clock_.now() + options_.tiering.max_age);
             continue;
         }
         if (stopped_ || done.error().is(ErrorCode::kClosed)) co_return;
@@ -142,6 +136,28 @@ Task<void> Container::tier_loop() {
     }
 }
 
+// False: there is nothing to do now.
+Task<Result<bool>> Container::tier_once() {
+    if (snapshot_due_ && !full()) {
+        MR_CO_TRY_VOID(co_await take_snapshot());
+        co_return true;
+    }
+    if (const auto end = due_window(); end && !full()) {
+        const bool asked = std::exchange(tier_now_, false);
+        Result<void> moved = co_await tier_window(*end);
+        if (moved) co_return true;
+        // Who asked still needs it.
+        tier_now_ = tier_now_ || asked;
+        // A full storage gets room by what segments have given up, once a snapshot proves it; that takes little.
+        const bool proof = moved.error().is(ErrorCode::kNoSpace) && objects_.awaits_proof(anchored_ ? anchored_->lsn : Lsn{});
+        snapshot_due_ = snapshot_due_ || proof;
+        co_return std::move(moved).error();
+    }
+    if (!removals_due_) co_return false;
+    removals_due_ = co_await remove_dead();
+    co_return true;
+}
+
 // False: the container stopped before the operation was committed.
 Task<Result<bool>> Container::commit_operation(OperationType type, Operation operation) {
     if (const auto refused = refusal()) {
@@ -153,7 +169,6 @@ Task<Result<bool>> Container::commit_operation(OperationType type, Operation ope
 
 Task<Result<void>> Container::tier_window(Boundary end) {
     const Error closed{ErrorCode::kClosed, "the container stopped"};
-    tier_now_ = false;
     WindowTiered tiered;
     tiered.cursor = end.position;
     window_end_ = end.position;
@@ -162,10 +177,7 @@ Task<Result<void>> Container::tier_window(Boundary end) {
                std::max(segment->tiered.end(), segment->committed.start_offset) < segment->extents.begin_of(end.position.index);
     });
     if (any) {
-        tiered.object = {log_.epoch(), next_object_++};
-        MR_CO_TRY(const bool planned, co_await commit_operation(OperationType::kObjectPlanned,
-                                                                {wall_ms(), ObjectPlanned{tiered.object, false}}));
-        if (!planned) co_return closed;
+        MR_CO_TRY(tiered.object, co_await plan_object(false));
         MR_CO_TRY_VOID(co_await write_runs(tiered.object, end.position, tiered.runs));
     }
     if (stopped_) co_return closed;
@@ -196,7 +208,12 @@ Task<Result<void>> Container::write_runs(ObjectId object, LogPosition end, std::
         if (range.begin < range.end) ranges.push_back(range);
     }
     std::sort(ranges.begin(), ranges.end(), [](const Range& a, const Range& b) { return a.segment->key < b.segment->key; });
-    MR_CO_TRY(auto writer, co_await tiering::DataObjectWriter::create(*options_.storage, object_name(object)));
+    auto created = co_await tiering::DataObjectWriter::create(*options_.storage, object_name(object));
+    if (!created) {
+        if (created.error().is(ErrorCode::kAlreadyExists)) planned_data_.reset();
+        co_return std::move(created).error();
+    }
+    const auto writer = std::move(*created);
     for (const Range& range : ranges) {
         ReadCursor cursor;
         cursor.segment_ = range.segment;
@@ -217,6 +234,7 @@ Task<Result<void>> Container::write_runs(ObjectId object, LogPosition end, std::
             cursor.offset_ += static_cast<std::int64_t>(read.data.size());
         }
     }
+    planned_data_.reset();
     MR_CO_TRY(const tiering::ObjectFooter footer, co_await writer->finish());
     for (const tiering::StoredExtent& extent : footer.extents) {
         runs.push_back({SegmentKey{extent.segment}, extent.offset, extent.position, extent.length, extent.crc});
@@ -256,39 +274,61 @@ ByteBuffer Container::encode_state(SnapshotHead& head) const {
     return body;
 }
 
+// A storage that is away is tried for as long as it takes; the log must not fill with plans meanwhile.
+Task<Result<ObjectId>> Container::plan_object(bool snapshot) {
+    std::optional<ObjectId>& planned = snapshot ? planned_snapshot_ : planned_data_;
+    if (planned) co_return *planned;
+    const ObjectId id{log_.epoch(), next_object_++};
+    MR_CO_TRY(const bool committed,
+              co_await commit_operation(OperationType::kObjectPlanned, {wall_ms(), ObjectPlanned{id, snapshot}}));
+    if (!committed || stopped_) co_return Error{ErrorCode::kClosed, "the container stopped"};
+    planned = id;
+    co_return id;
+}
+
 Task<Result<void>> Container::take_snapshot() {
-    const Error closed{ErrorCode::kClosed, "the container stopped"};
     Anchor anchor;
-    anchor.snapshot = {log_.epoch(), next_object_++};
-    MR_CO_TRY(const bool planned, co_await commit_operation(OperationType::kObjectPlanned,
-                                                            {wall_ms(), ObjectPlanned{anchor.snapshot, true}}));
-    if (!planned || stopped_) co_return closed;
+    MR_CO_TRY(anchor.snapshot, co_await plan_object(true));
+    const storage::ObjectName name = object_name(anchor.snapshot);
+    auto created = co_await options_.storage->create(name);
+    if (!created) {
+        if (created.error().is(ErrorCode::kAlreadyExists)) planned_snapshot_.reset();
+        co_return std::move(created).error();
+    }
+    if (stopped_) co_return Error{ErrorCode::kClosed, "the container stopped"};
+    auto writer = std::move(*created);
     SnapshotHead head;
     const Bytes body{encode_state(head)};
     anchor.lsn = head.lsn;
     anchor.body_bytes = body.size();
     anchor.body_crc = crc32c(body.view());
-    const storage::ObjectName name = object_name(anchor.snapshot);
-    MR_CO_TRY(auto writer, co_await options_.storage->create(name));
     std::vector<Bytes> pieces{Bytes{tiering::encode_object_header({tiering::ObjectKind::kSnapshot, name})}, body,
                               Bytes{encode_snapshot_end(anchor.body_bytes, anchor.body_crc)}};
     MR_CO_TRY_VOID(co_await writer->append(std::move(pieces)));
+    planned_snapshot_.reset();
     MR_CO_TRY_VOID(co_await writer->finish());
     writer.reset();
-    if (stopped_) co_return closed;
+    if (stopped_) co_return Error{ErrorCode::kClosed, "the container stopped"};
     MR_CO_TRY_VOID(co_await log_.truncate(head.cursor.index, encode_anchor(anchor)));
     anchored_ = anchor;
     snapshot_due_ = false;
     ++counts_.snapshots;
-    co_await remove_dead(anchor.lsn);
+    removals_due_ = co_await remove_dead();
     co_return ok();
 }
 
-Task<void> Container::remove_dead(Lsn anchored) {
-    for (const ObjectId id : objects_.dead(anchored, anchored_->snapshot)) {
-        const Result<void> removed = co_await options_.storage->remove(object_name(id));
-        if (removed) objects_.forget(id);  // otherwise the evidence stays, for the next time
+Task<bool> Container::remove_dead() {
+    // So that a large stream that was deleted does not keep what is alive from moving.
+    constexpr std::size_t kRemovalsAtOnce = 32;
+    std::size_t removed = 0;
+    for (const ObjectId id : objects_.dead(anchored_->lsn, anchored_->snapshot)) {
+        if (stopped_) co_return false;
+        if (removed++ == kRemovalsAtOnce) co_return true;
+        const Result<void> gone = co_await options_.storage->remove(object_name(id));
+        if (!gone) co_return false;  // the evidence stays, for the next time
+        objects_.forget(id);
     }
+    co_return false;
 }
 
 Task<Result<void>> Container::load_snapshot() {

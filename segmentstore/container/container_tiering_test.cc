@@ -161,5 +161,96 @@ TEST_F(ContainerTieringTest, ADamagedSnapshotIsToldAndNotUsed) {
     ASSERT_FALSE(opened.ok());
 }
 
+TEST_F(ContainerTieringTest, ABusyLogHasEndsForItsWindows) {
+    options.tiering.window_bytes = 1024 * 1024;
+    ASSERT_TRUE(crash().ok());
+    handle = std::move(container->setup_append(kName, writer_id(1)).handle);
+    // All is queued before anything is sent, so each entry is full and ends somewhere inside an append.
+    log->hold(true);
+    Lsn last;
+    for (int i = 0; i < 100; ++i) {
+        const AppendOutcome outcome = append(handle, ++last_event, std::string(300'000, 'x'));
+        ASSERT_EQ(outcome.status, Status::kOk);
+        last = outcome.depends_on;
+    }
+    log->hold(false);
+    ASSERT_TRUE(commits(last));
+    ASSERT_TRUE(world.run_until([this] { return container->counts().windows >= 5; }, 60s)) << "of 30 MB";
+}
+
+TEST_F(ContainerTieringTest, ASegmentTruncatedToItsEndBeforeItWasTieredTakesAppendsAfterARestart) {
+    add("never tiered");
+    const TruncateOutcome truncated = container->truncate(kName, static_cast<std::int64_t>(expected.size()));
+    ASSERT_EQ(truncated.status, Status::kOk);
+    ASSERT_TRUE(commits(truncated.depends_on));
+    container->tier_now();
+    ASSERT_TRUE(snapshots(1));
+    ASSERT_TRUE(crash().ok());
+    handle = std::move(container->setup_append(kName, writer_id(1)).handle);
+    const std::size_t start = expected.size();
+    add("and on");
+    EXPECT_EQ(read_all(static_cast<std::int64_t>(start)), "and on");
+    ASSERT_TRUE(crash().ok());
+    EXPECT_EQ(read_all(static_cast<std::int64_t>(start)), "and on");
+}
+
+TEST_F(ContainerTieringTest, AStorageThatIsAwayIsTriedForLongWithoutFillingTheLog) {
+    storage.away(true);
+    add(block('a'));
+    world.run_for(5s);
+    const Lsn planned = container->committed();
+    const std::size_t tried = storage.tried();
+    world.run_for(1h);
+    EXPECT_GT(storage.tried(), tried + 50);
+    EXPECT_EQ(container->committed(), planned);
+    EXPECT_NE(container->tiering_trouble().find("away"), std::string::npos);
+    storage.away(false);
+    ASSERT_TRUE(snapshots(1));
+    EXPECT_EQ(container->tiering_trouble(), "");
+    ASSERT_TRUE(crash().ok());
+    EXPECT_EQ(read_all(), expected);
+}
+
+TEST_F(ContainerTieringTest, AFullStorageIsFreedByWhatSegmentsGiveUp) {
+    add(block('a'));
+    ASSERT_TRUE(snapshots(1));
+    const auto data_objects = [this] {
+        return std::ranges::count_if(storage.objects(), [](const auto& one) { return one.second.size() > 4096; });
+    };
+    ASSERT_EQ(data_objects(), 1);
+    storage.room(4096);  // a snapshot fits, a window does not
+    add(block('b'));
+    world.run_for(60s);
+    ASSERT_EQ(data_objects(), 1);
+    const TruncateOutcome truncated = container->truncate(kName, 5000);
+    ASSERT_EQ(truncated.status, Status::kOk);
+    ASSERT_TRUE(world.run_until([&] { return data_objects() == 0; }, 120s));
+    storage.room(1 << 20);
+    ASSERT_TRUE(world.run_until([&] { return data_objects() == 1; }, 120s));
+    ASSERT_TRUE(crash().ok());
+    EXPECT_EQ(read_all(5000), expected.substr(5000));
+}
+
+TEST_F(ContainerTieringTest, WhoAsksForRoomGetsItThoughTheFirstTryFails) {
+    add("little");
+    storage.away(true);
+    container->tier_now();
+    world.run_for(5s);
+    storage.away(false);
+    EXPECT_TRUE(snapshots(1)) << "long before it is old enough";
+}
+
+TEST_F(ContainerTieringTest, ManyDeadObjectsGoInTheEnd) {
+    for (int i = 0; i < 100; ++i) {
+        add(block('a'));
+        ASSERT_TRUE(snapshots(static_cast<std::uint64_t>(i) + 1));
+    }
+    ASSERT_GE(storage.objects().size(), 100u);
+    ASSERT_EQ(container->remove(kName).status, Status::kOk);
+    create("scope/stream/1.#epoch.0");
+    container->tier_now();
+    EXPECT_TRUE(world.run_until([this] { return storage.objects().size() == 1; }, 60s)) << storage.objects().size();
+}
+
 }  // namespace
 }  // namespace millrace::container

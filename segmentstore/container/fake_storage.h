@@ -26,9 +26,16 @@ public:
         refuse_ = objects;
         accept_ = after;
     }
+    // While set, nothing can be made.
+    void away(bool is_away) { away_ = is_away; }
+    // Objects of more bytes do not fit.
+    void room(std::size_t bytes) { room_ = bytes; }
+    std::size_t tried() const { return tried_; }
     const std::map<ObjectName, Bytes>& objects() const { return objects_; }
 
     Task<Result<std::unique_ptr<ObjectWriter>>> create(ObjectName name) override {
+        ++tried_;
+        if (away_) co_return Error{ErrorCode::kUnavailable, "the fake storage is away"};
         if (objects_.contains(name)) co_return Error{ErrorCode::kAlreadyExists, name.to_string()};
         std::unique_ptr<ObjectWriter> writer = std::make_unique<Writer>(*this, name);
         co_return writer;
@@ -66,6 +73,7 @@ private:
             while (storage_.held_) co_await storage_.changed_.wait();
             --storage_.waiting_;
             for (const Bytes& piece : pieces) bytes_.append(piece.view());
+            if (bytes_.size() > storage_.room_) co_return Error{ErrorCode::kNoSpace, "the fake storage is full"};
             co_return ok();
         }
         Task<Result<void>> finish() override {
@@ -89,6 +97,9 @@ private:
     std::map<ObjectName, Bytes> objects_;
     bool held_ = false;
     std::size_t waiting_ = 0;
+    bool away_ = false;
+    std::size_t room_ = std::size_t{1} << 40;
+    std::size_t tried_ = 0;
     int refuse_ = 0;
     int accept_ = 0;
     Signal changed_;

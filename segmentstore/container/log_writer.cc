@@ -31,6 +31,7 @@ Task<void> LogWriter::close() {
 
 void LogWriter::add(Lsn lsn, ByteView head, std::span<const Bytes> data, std::vector<OperationPart>& parts) {
     MR_CHECK(!failed_ && parts.empty());
+    if (cut_entries_ >= kMaxCutEntries && entries_.back().state == State::kOpen) close_entry(entries_.back());
     std::size_t left = head.size();
     for (const Bytes& piece : data) left += piece.size();
     // `shared` is empty when the bytes must be copied.
@@ -104,6 +105,7 @@ void LogWriter::close_run(Entry& entry) {
 void LogWriter::close_entry(Entry& entry) {
     close_run(entry);
     entry.state = State::kReady;
+    cut_entries_ = entry.cut ? cut_entries_ + 1 : 0;
 }
 
 LogWriter::Entry* LogWriter::next_to_send() {

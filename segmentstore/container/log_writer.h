@@ -32,6 +32,9 @@ public:
     // written, one queued behind it. More would only make more, smaller entries.
     static constexpr std::size_t kMaxSmallInFlight = 2;
     static constexpr std::chrono::milliseconds kFullRetry{200};
+    // After so many full entries that each end inside an operation, the next operation begins in an entry of its own,
+    // so that windows of long-term storage find boundaries however busy the log is.
+    static constexpr std::size_t kMaxCutEntries = 4;
 
     // Called from the writer's coroutines, never inside add().
     struct Events {
@@ -94,6 +97,7 @@ private:
     log::Index next_index_;
     Lsn last_committed_;
     bool first_of_epoch_ = true;
+    std::size_t cut_entries_ = 0;  // closed one after the other, each inside an operation
     std::size_t sending_ = 0;
 
     std::shared_ptr<std::byte[]> chunk_;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "segmentstore/container/object_table.h"
 
+#include <algorithm>
+
 #include "common/base/check.h"
 
 namespace millrace::container {
@@ -50,6 +52,11 @@ std::vector<ObjectId> ObjectTable::dead(Lsn anchored_lsn, ObjectId anchored) con
         if (proven && id != anchored) found.push_back(id);
     }
     return found;
+}
+
+bool ObjectTable::awaits_proof(Lsn anchored_lsn) const {
+    return std::any_of(objects_.begin(), objects_.end(),
+                       [&](const auto& one) { return one.second.dead_since > anchored_lsn; });
 }
 
 }  // namespace millrace::container

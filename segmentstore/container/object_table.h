@@ -35,6 +35,8 @@ public:
     void take_over(OwnerEpoch epoch, ObjectId anchored, Lsn lsn);
     // Dead ones that a snapshot of `anchored_lsn` proves.
     std::vector<ObjectId> dead(Lsn anchored_lsn, ObjectId anchored) const;
+    // Whether a snapshot newer than the one of `anchored_lsn` would prove more of them dead.
+    bool awaits_proof(Lsn anchored_lsn) const;
     // It is removed from storage.
     void forget(ObjectId id) { objects_.erase(id); }
     void put(Object object) { objects_[object.id] = object; }

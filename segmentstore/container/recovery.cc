@@ -147,10 +147,7 @@ Result<void> Container::apply_replayed(Replay& replay, ReplayedOperation& replay
         record.value = record.committed = append->event_number;
         std::vector<Extent> extents;
         append_extents(*append, replayed.parts, extents);
-        if (segment->extents.size() == 0 && append->offset > segment->extents.end()) {
-            segment->extents.restart_at(append->offset);  // what was truncated before it was tiered left a gap
-        }
-        for (const Extent& extent : extents) segment->extents.add(extent);
+        segment->locate(extents);
         if (!extents.empty()) note_untiered(segment);
         segment->committed.length += static_cast<std::int64_t>(replayed.data_bytes);
         MR_CHECK(segment->extents.end() == segment->committed.length);
@@ -200,15 +197,12 @@ Result<void> Container::locate_replayed(ReplayedOperation& replayed) {
     std::vector<Extent> extents;
     append_extents(*append, replayed.parts, extents);
     if (extents.empty()) return ok();
-    // What was truncated before it was tiered left a gap.
-    if (segment->extents.size() == 0 && append->offset > segment->extents.end()) {
-        segment->extents.restart_at(append->offset);
-    }
-    if (append->offset != segment->extents.end()) {
+    const bool gap = segment->extents.size() == 0 && append->offset > segment->extents.end();
+    if (append->offset != segment->extents.end() && !gap) {
         return replay_mismatch(*segment, "an append at offset " + std::to_string(append->offset) + ", the log goes on at " +
                                              std::to_string(segment->extents.end()));
     }
-    for (const Extent& extent : extents) segment->extents.add(extent);
+    segment->locate(extents);
     note_untiered(segment);
     return ok();
 }

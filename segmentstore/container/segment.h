@@ -58,6 +58,13 @@ struct Segment {
     bool untiered = false;  // on the container's list of segments with bytes in the log only
     SegmentCache cache;  // the newest of them
 
+    // The next bytes lie here in the log. What was truncated before it was tiered leaves a gap.
+    void locate(const std::vector<Extent>& places) {
+        if (places.empty()) return;
+        if (extents.size() == 0 && places.front().offset > extents.end()) extents.restart_at(places.front().offset);
+        for (const Extent& place : places) extents.add(place);
+    }
+
     std::list<Signal*> waiting_readers;
     void wake_readers() {
         for (Signal* reader : waiting_readers) reader->notify_all();

@@ -37,12 +37,14 @@ void ReplyQueue::add_reply(container::Lsn depends_on, ByteBuffer frame, std::sha
 void ReplyQueue::add(Item item) {
     // Order is kept even where a later reply depends on less.
     if (!items_.empty()) item.depends_on = std::max(item.depends_on, items_.back().depends_on);
+    bytes_ += item.bytes();
     items_.push_back(std::move(item));
 }
 
 ReplyQueue::Then ReplyQueue::collect(container::Lsn committed, ByteBuffer& out) {
     Then then = Then::kGoOn;
     while (!items_.empty() && items_.front().depends_on <= committed && then == Then::kGoOn) {
+        bytes_ -= items_.front().bytes();
         Item item = std::move(items_.front());
         items_.pop_front();
         // Once a writer is set up again, nothing is acknowledged on its earlier set-up: the answer to
@@ -97,6 +99,7 @@ bool ReplyQueue::give_up(const std::string& message, ByteBuffer& out) {
         wire::encode(error, out);
     }
     items_.clear();
+    bytes_ = 0;
     return !told.empty();
 }
 

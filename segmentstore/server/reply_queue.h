@@ -59,6 +59,9 @@ public:
 
     bool empty() const { return items_.empty(); }
     std::size_t size() const { return items_.size(); }
+    // Of what waits, and of the newest of it. REQUIRES for newest_bytes(): not empty.
+    std::size_t bytes() const { return bytes_; }
+    std::size_t newest_bytes() const { return items_.back().bytes(); }
     container::Container& container() const { return container_; }
 
     // Whether the container tells the session about its commits.
@@ -77,6 +80,8 @@ private:
         wire::RequestId request = 0;
         ByteBuffer frame;     // of other replies
         std::string segment;  // likewise
+
+        std::size_t bytes() const { return sizeof(Item) + frame.size() + segment.size(); }
     };
 
     void add(Item item);
@@ -84,6 +89,7 @@ private:
 
     container::Container& container_;
     std::deque<Item> items_;
+    std::size_t bytes_ = 0;
     std::vector<std::shared_ptr<SessionWriter>> ready_;
 };
 

@@ -34,6 +34,9 @@ Result<void> check_store_options(const SegmentStoreOptions& options) {
         return refuse("memory for received bytes of " + std::to_string(options.received_bytes_max) +
                       ": at least 64 MiB are needed");
     }
+    if (options.unsent_bytes_max < 16 * kMiB) {
+        return refuse("unsent bytes of " + std::to_string(options.unsent_bytes_max) + ": at least 16 MiB are needed");
+    }
     if (options.send_queue_bytes < 64 * 1024) {
         return refuse("send queues of " + std::to_string(options.send_queue_bytes) + " bytes: at least 64 KiB are needed");
     }
@@ -73,7 +76,7 @@ Task<Result<std::unique_ptr<SegmentStore>>> SegmentStore::start(Runtime runtime,
 SegmentStoreImpl::SegmentStoreImpl(Runtime runtime, SegmentStoreOptions options)
     : runtime_{runtime},
       options_{std::move(options)},
-      connections_{.received = std::make_shared<MemoryBudget>(options_.received_bytes_max), .pool = BufferPool{}, .counters = {}},
+      connections_{.received = std::make_shared<MemoryBudget>(options_.received_bytes_max), .pool = BufferPool{}, .counters = {}, .queued_bytes_max = options_.unsent_bytes_max, .reserved_bytes = 0, .queued_less = {}},
       bad_peers_{runtime_.clock},
       refused_{runtime_.clock},
       credits_{options_.admitted_bytes_max},
@@ -121,6 +124,9 @@ Task<Result<void>> SegmentStoreImpl::open() {
         segments += slot.container->counts().segments;
         containers.push_back(slot.container.get());
     }
+
+    // The journal may be crowded by what an earlier process left.
+    journal_->ask_for_truncation();
 
     shared_ = std::make_unique<SessionShared>(
         SessionShared{runtime_, std::move(containers), credits_, metrics_,

@@ -40,6 +40,9 @@ struct SegmentStoreOptions {
     // Memory of received bytes, admitted ones included for as long as they lie where they arrived; see
     // transport::ConnectionResources. By default fifteen of the largest frames and as much for usual buffers.
     std::size_t received_bytes_max = 512ull * 1024 * 1024;
+    // Of bytes that wait to be sent on all connections together; beyond, reads wait, and peers that take their replies
+    // too slowly are ended.
+    std::size_t unsent_bytes_max = 256ull * 1024 * 1024;
     // Beyond this much unsent on a connection no more of its frames are taken.
     std::size_t send_queue_bytes = 4ull * 1024 * 1024;
     // Clients say Hello as soon as they are connected.

@@ -87,7 +87,7 @@ Task<void> Session::serve_frames() {
 Task<Result<void>> Session::room_for(wire::FrameType type) {
     bool passes = false;
     while (!deaf_ && !connection_.over()) {
-        if (waiting_replies_ > kMaxWaitingReplies) {
+        if (waiting_replies_ > kMaxWaitingReplies || waiting_reply_bytes_ > shared_.send_queue_bytes) {
             co_await fewer_replies_.wait();
         } else if (connection_.queued_bytes() > shared_.send_queue_bytes) {
             MR_CO_TRY_VOID(co_await connection_.drained(shared_.send_queue_bytes));
@@ -190,11 +190,12 @@ void Session::reply_later(container::Container& container, container::Lsn depend
     ReplyQueue& queue = queue_of(container);
     queue.add_reply(depends_on, std::move(frame), std::move(writer), close_after, std::move(segment), request,
                     std::move(set_up));
-    ++waiting_replies_;
     flush_or_listen(queue);
 }
 
 void Session::flush_or_listen(ReplyQueue& queue) {
+    ++waiting_replies_;
+    waiting_reply_bytes_ += queue.newest_bytes();
     flush(queue);
     if (queue.listening || queue.empty()) return;
     queue.listening = true;
@@ -203,9 +204,11 @@ void Session::flush_or_listen(ReplyQueue& queue) {
 
 void Session::flush(ReplyQueue& queue) {
     const std::size_t before = queue.size();
+    const std::size_t bytes_before = queue.bytes();
     ByteBuffer out;
     const ReplyQueue::Then then = queue.collect(queue.container().committed(), out);
     waiting_replies_ -= before - queue.size();
+    waiting_reply_bytes_ -= bytes_before - queue.bytes();
     if (before != queue.size()) fewer_replies_.notify_all();
     if (!out.empty()) connection_.send(std::move(out));
     if (then == ReplyQueue::Then::kClose) end_after_drain();
@@ -240,6 +243,7 @@ bool Session::on_committed(ContainerId container, container::Lsn) {
 void Session::on_full(ContainerId container) {
     ReplyQueue& queue = *queues_.at(container.number());
     const std::size_t before = queue.size();
+    waiting_reply_bytes_ -= queue.bytes();
     ByteBuffer out;
     const bool writers_waited = queue.give_up(kFullMessage, out);
     waiting_replies_ -= before;

@@ -55,7 +55,7 @@ class Session final : private container::CommitListener {
 public:
     // Reads that wait or are being served; a client that has more is cut off.
     static constexpr std::size_t kMaxReads = 1000;
-    // Replies that wait for the log; beyond, no more frames are taken.
+    // Replies that wait for the log; beyond, or beyond send_queue_bytes of them, no more frames are taken.
     static constexpr std::size_t kMaxWaitingReplies = 65'536;
     static constexpr std::size_t kMaxReadBytes = 2 * 1024 * 1024;
     static constexpr std::int32_t kMinReadBytes = 8;
@@ -166,6 +166,7 @@ private:
     std::unordered_map<WriterId, std::shared_ptr<SessionWriter>> writers_;
     std::unordered_map<std::uint32_t, std::unique_ptr<ReplyQueue>> queues_;  // by container
     std::size_t waiting_replies_ = 0;
+    std::size_t waiting_reply_bytes_ = 0;
     Signal fewer_replies_;
 
     std::list<Read> reads_;

@@ -72,6 +72,7 @@ Session::Next Session::on(wire::AppendBlock message) {
 Session::Next Session::on(wire::AppendBlockEnd message) {
     const std::size_t frame_bytes = std::max(message.data.size(), std::exchange(block_bytes_, 0));
     MR_TRY(const wire::Append append, assembler_.append_block_end(std::move(message)));
+    connection_.expect_more(nullptr);
     return store(append, frame_bytes);
 }
 
@@ -108,7 +109,6 @@ Session::Next Session::store(const wire::Append& append, std::size_t frame_bytes
         ReplyQueue& queue = queue_of(container);
         queue.add_ack(outcome.depends_on, writer, append.event_number, outcome.length_after, append.request_id,
                       append.expected_offset.has_value());
-        ++waiting_replies_;
         flush_or_listen(queue);
         return ok();
     }

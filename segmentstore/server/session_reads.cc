@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/transport/send_reservation.h"
 #include "segmentstore/server/session.h"
 
 namespace millrace::segmentstore {
@@ -25,7 +26,7 @@ Session::Next Session::on(wire::ReadSegment message) {
     const auto limit = static_cast<std::size_t>(
         std::clamp<std::int64_t>(message.suggested_length, kMinReadBytes, static_cast<std::int64_t>(kMaxReadBytes)));
     container::ReadCursor cursor = container.open_read(message.segment, message.offset);
-    if (!reading_data_ && connection_.queued_bytes() <= kReadBelowQueued) {
+    if (!reading_data_ && connection_.has_drained(kReadBelowQueued)) {
         container::ReadOutcome outcome = container.read_now(cursor, limit);
         if (send_read_reply(message, std::move(outcome))) return ok();
     }
@@ -63,7 +64,11 @@ Task<void> Session::serve_read_steps(Read& read) {
         reading_data_ = true;
         container::ReadOutcome outcome;
         const auto drained = co_await connection_.drained(kReadBelowQueued);
-        if (drained && !over()) outcome = co_await read.container->read_back(read.cursor, read.limit);
+        if (drained && !over()) outcome = read.container->read_now(read.cursor, read.limit);
+        if (drained && !over() && outcome.status == container::ReadStatus::kNotCached) {
+            const transport::SendReservation reserved{shared_.connections, read.limit};
+            outcome = co_await read.container->read_back(read.cursor, read.limit);
+        }
         reading_data_ = false;
         data_read_.notify_one();
         if (!drained || over()) co_return;

@@ -60,7 +60,7 @@ Node::~Node() = default;
 Runtime Node::runtime() {
     Process& process = *processes_.back();
     return Runtime{process.executor.executor(), process.clock,  *process.disk,
-                   *process.network,            process.random, process.blocking};
+                   *process.network,            process.random, process.blocking, *process.disk};
 }
 
 MessageSession& Node::messages() { return *processes_.back()->messages; }

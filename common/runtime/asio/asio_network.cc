@@ -313,7 +313,9 @@ private:
         const Executor home = co_await this_executor();
         // Shared with the pool: a lookup cannot be cancelled, and may end long after the deadline.
         auto answer = std::make_shared<OneShot<Result<Addresses>>>();
-        resolver_.submit([answer, home, host] {
+        resolver_.submit([asked = std::weak_ptr{answer}, home, host] {
+            const auto answer = asked.lock();
+            if (!answer) return;  // given up before its turn: those behind it have waited enough
             auto found = std::make_shared<Result<Addresses>>(look_up(host));
             post(home, [answer, found] { answer->set(std::move(*found)); });
         });

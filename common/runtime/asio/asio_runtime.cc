@@ -44,8 +44,10 @@ struct AsioRuntime::Parts {
           clock{AsioClock::make(*io)},
           blocking_pool{"mr-blocking", options.blocking_threads},
           disk_pool{"mr-disk", options.disk_threads},
+          remote_disk_pool{"mr-remote-disk", options.remote_disk_threads},
           resolver_pool{"mr-resolver", kResolverThreads},
           disk{make_kernel_disk(disk_pool)},
+          remote_disk{make_kernel_disk(remote_disk_pool)},
           network{make_asio_network(*io, *clock, resolver_pool)},
           random{options.seed ? *options.seed : seed_from_kernel()} {}
 
@@ -55,6 +57,7 @@ struct AsioRuntime::Parts {
         // Blocking calls write into memory of coroutines that wait for them, so they end first.
         blocking_pool.close();
         disk_pool.close();
+        remote_disk_pool.close();
         resolver_pool.close();
         clock->detach();
         work.reset();
@@ -76,8 +79,10 @@ struct AsioRuntime::Parts {
     std::unique_ptr<AsioClock> clock;
     ThreadPool blocking_pool;
     ThreadPool disk_pool;
+    ThreadPool remote_disk_pool;
     ThreadPool resolver_pool;
     std::unique_ptr<Disk> disk;
+    std::unique_ptr<Disk> remote_disk;
     std::unique_ptr<Network> network;
     SeededRandom random;
     std::thread thread;
@@ -89,7 +94,7 @@ AsioRuntime::~AsioRuntime() = default;
 
 Runtime AsioRuntime::bundle() {
     return Runtime{executor(),      *parts_->clock,  *parts_->disk,
-                   *parts_->network, parts_->random, parts_->blocking_pool};
+                   *parts_->network, parts_->random, parts_->blocking_pool, *parts_->remote_disk};
 }
 
 Executor AsioRuntime::executor() { return parts_->io->get_executor(); }

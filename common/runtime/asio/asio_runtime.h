@@ -21,6 +21,8 @@ struct AsioRuntimeOptions {
     // pool never delay the journal; three let a sync pass a zero_fill and a long read.
     std::size_t disk_threads = 3;
     std::size_t blocking_threads = 2;
+    // Of Runtime::remote_disk.
+    std::size_t remote_disk_threads = 4;
     // Of Runtime::random; from the kernel when absent.
     std::optional<std::uint64_t> seed;
 };

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Threads, timers and the life of a runtime.
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <csignal>
 
 #include <atomic>
@@ -90,6 +94,33 @@ TEST(AsioRuntime, BlockingWorkComesBackToTheShard) {
         co_return worker != shard && std::this_thread::get_id() == shard;
     });
     EXPECT_TRUE(right);
+}
+
+// Opening a FIFO that nobody writes hangs as a file system that went away does.
+TEST(AsioRuntime, WhatHangsOnTheRemoteDiskDoesNotHoldUpTheOther) {
+    const std::string fifo = ::testing::TempDir() + "millrace-fifo-" + std::to_string(::getpid());
+    ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
+    AsioRuntimeOptions options;
+    options.remote_disk_threads = 2;
+    AsioRuntime asio{options};
+    const int result = asio.run_main([&]() -> Task<int> {
+        const Runtime runtime = asio.bundle();
+        Gate hanging;
+        for (int i = 0; i < 4; ++i) {
+            hanging.spawn(runtime.executor, [&]() -> Task<void> { (void)co_await runtime.remote_disk.open(fifo, OpenOptions{}); });
+        }
+        const auto names = co_await runtime.disk.list(::testing::TempDir());
+        // Lets them go: two at a time wait for a writer.
+        while (hanging.inside() > 0) {
+            const int writer = ::open(fifo.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+            co_await run_blocking(runtime.blocking, [] { return 0; });
+            if (writer >= 0) ::close(writer);
+        }
+        co_await hanging.close();
+        co_return names.ok() ? 7 : 1;
+    });
+    EXPECT_EQ(result, 7);
+    ::unlink(fifo.c_str());
 }
 
 TEST(AsioRuntime, SeedsAreReproducibleAndOtherwiseDiffer) {

@@ -72,6 +72,10 @@ public:
     // Bytes that fit until total_bytes_max is reached; without that limit what a number can say.
     virtual std::uint64_t room() const = 0;
 
+    // Calls JournalOptions::crowded where it is due. The journal does so itself when a file becomes full; who can act
+    // upon it only from now on asks for it once.
+    virtual void ask_for_truncation() = 0;
+
     struct Stats {
         std::uint64_t batches = 0;
         std::uint64_t entries = 0;

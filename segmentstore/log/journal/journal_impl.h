@@ -56,6 +56,7 @@ public:
     Task<Result<std::unique_ptr<DurableLog>>> take_over(ContainerId log) override;
     Task<void> close() override;
     std::uint64_t room() const override;
+    void ask_for_truncation() override;
     Stats stats() const override;
 
     // For SingleLog. `slot` belongs to this journal.
@@ -96,7 +97,6 @@ private:
     Task<Result<void>> start_first_file(Recovered& recovered);
     Task<Result<void>> begin_file(OpenFile next, std::vector<SealedFile> older, std::vector<TailRecord> tail);
     Task<void> tidy_up(Recovered& recovered);
-    void ask_for_truncation();
     void tell_of_room();
     Task<Result<void>> rotate();
     Task<Result<void>> prepare_file();

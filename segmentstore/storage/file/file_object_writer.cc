@@ -19,7 +19,12 @@ Task<Result<void>> FileObjectWriter::append(std::vector<Bytes> pieces) {
             std::memcpy(buffer_.data() + used_, part.data(), part.size());
             used_ += part.size();
             rest = rest.subspan(part.size());
-            if (used_ == buffer_.size()) MR_CO_TRY_VOID(co_await flush(used_));
+            if (used_ < buffer_.size()) continue;
+            const Result<void> flushed = co_await flush(used_);
+            if (!flushed) {
+                co_await discard();
+                co_return flushed;
+            }
         }
     }
     co_return ok();
@@ -33,7 +38,24 @@ Task<Result<void>> FileObjectWriter::flush(std::size_t bytes) {
     co_return ok();
 }
 
+Task<void> FileObjectWriter::discard() {
+    file_.reset();
+    (void)co_await storage_.runtime_.remote_disk.remove(unfinished(storage_.path_of(name_)));
+}
+
 Task<Result<void>> FileObjectWriter::finish() {
+    const Result<void> published = co_await publish();
+    if (!published) {
+        co_await discard();
+        co_return published;
+    }
+    // From here on somebody may see it.
+    Result<void> synced = co_await storage_.runtime_.remote_disk.sync_directory(storage_.directory_of(name_));
+    if (!synced) co_return std::move(synced).error().with_unknown_fate();
+    co_return ok();
+}
+
+Task<Result<void>> FileObjectWriter::publish() {
     if (used_ > 0) {
         std::memset(buffer_.data() + used_, 0, align_up(used_) - used_);
         MR_CO_TRY_VOID(co_await flush(used_));
@@ -45,13 +67,10 @@ Task<Result<void>> FileObjectWriter::finish() {
     MR_CO_TRY_VOID(co_await storage_.check_mark());
     const std::string path = storage_.path_of(name_);
     // Names are given once; that this one is free guards against a bug or a copied directory, not against a rival.
-    const auto taken = co_await storage_.runtime_.disk.open(path, OpenOptions{});
+    const auto taken = co_await storage_.runtime_.remote_disk.open(path, OpenOptions{});
     if (taken) co_return Error{ErrorCode::kAlreadyExists, path + " exists already"};
     if (!taken.error().is(ErrorCode::kNotFound)) co_return taken.error();
-    MR_CO_TRY_VOID(co_await storage_.runtime_.disk.rename(unfinished(path), path));
-    Result<void> synced = co_await storage_.runtime_.disk.sync_directory(storage_.directory_of(name_));
-    if (!synced) co_return std::move(synced).error().with_unknown_fate();
-    co_return ok();
+    co_return co_await storage_.runtime_.remote_disk.rename(unfinished(path), path);
 }
 
 }  // namespace millrace::storage

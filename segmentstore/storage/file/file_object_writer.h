@@ -28,6 +28,9 @@ private:
     static constexpr std::size_t kBufferBytes = 1024 * 1024;
 
     Task<Result<void>> flush(std::size_t bytes);
+    Task<Result<void>> publish();
+    // The object will never be finished: its bytes go, as far as the storage lets us.
+    Task<void> discard();
 
     FileStorage& storage_;
     const ObjectName name_;

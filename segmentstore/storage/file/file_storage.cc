@@ -27,8 +27,8 @@ Task<Result<StorageId>> read_mark(Disk& disk, std::string root) {
 }  // namespace
 
 Task<Result<StorageId>> FileStorage::format(Runtime runtime, std::string root) {
-    MR_CO_TRY_VOID(co_await runtime.disk.create_directories(root));
-    MR_CO_TRY(const auto names, co_await runtime.disk.list(root));
+    MR_CO_TRY_VOID(co_await runtime.remote_disk.create_directories(root));
+    MR_CO_TRY(const auto names, co_await runtime.remote_disk.list(root));
     const std::string unfinished = mark_path("") + ".tmp";
     for (const std::string& name : names) {
         if ("/" + name == unfinished) continue;
@@ -37,24 +37,24 @@ Task<Result<StorageId>> FileStorage::format(Runtime runtime, std::string root) {
     }
     StorageId id;
     runtime.random.fill(id);
-    MR_CO_TRY(auto file, co_await runtime.disk.open(root + unfinished, {.mode = OpenMode::kCreate}));
+    MR_CO_TRY(auto file, co_await runtime.remote_disk.open(root + unfinished, {.mode = OpenMode::kCreate}));
     MR_CO_TRY_VOID(co_await file->truncate(0));
     const ByteBuffer mark = encode_storage_mark(id);
     MR_CO_TRY_VOID(co_await file->write_and_sync(0, mark.view()));
     file.reset();
-    MR_CO_TRY_VOID(co_await runtime.disk.rename(root + unfinished, mark_path(root)));
-    MR_CO_TRY_VOID(co_await runtime.disk.sync_directory(root));
+    MR_CO_TRY_VOID(co_await runtime.remote_disk.rename(root + unfinished, mark_path(root)));
+    MR_CO_TRY_VOID(co_await runtime.remote_disk.sync_directory(root));
     co_return id;
 }
 
 Task<Result<std::unique_ptr<FileStorage>>> FileStorage::open(Runtime runtime, std::string root) {
-    Result<StorageId> id = co_await read_mark(runtime.disk, root);
+    Result<StorageId> id = co_await read_mark(runtime.remote_disk, root);
     if (!id) co_return std::move(id).error().while_doing("open the long-term storage in '" + root + "'");
     co_return std::unique_ptr<FileStorage>{new FileStorage{runtime, std::move(root), *id}};
 }
 
 Task<Result<bool>> FileStorage::used() {
-    MR_CO_TRY(const auto names, co_await runtime_.disk.list(root_));
+    MR_CO_TRY(const auto names, co_await runtime_.remote_disk.list(root_));
     co_return std::any_of(names.begin(), names.end(), [&](const std::string& name) {
         const std::string path = root_ + "/" + name;
         return path != mark_path(root_) && path != mark_path(root_) + ".tmp";
@@ -62,7 +62,7 @@ Task<Result<bool>> FileStorage::used() {
 }
 
 Task<Result<void>> FileStorage::check_mark() {
-    const Result<StorageId> id = co_await read_mark(runtime_.disk, root_);
+    const Result<StorageId> id = co_await read_mark(runtime_.remote_disk, root_);
     if (id && *id == id_) co_return ok();
     co_return Error{ErrorCode::kUnavailable,
                     "'" + root_ + "' is not this store's long-term storage any more" +
@@ -86,14 +86,14 @@ Task<Result<std::unique_ptr<ObjectWriter>>> FileStorage::create(ObjectName name)
     // Never into a directory that is not ours: where a mount is missing, making paths would hide that.
     MR_CO_TRY_VOID(co_await check_mark());
     if (!directories_.contains(directory)) {
-        MR_CO_TRY_VOID(co_await runtime_.disk.create_directories(directory));
+        MR_CO_TRY_VOID(co_await runtime_.remote_disk.create_directories(directory));
         directories_.insert(directory);
     }
     const std::string path = path_of(name);
-    const auto taken = co_await runtime_.disk.open(path, OpenOptions{});
+    const auto taken = co_await runtime_.remote_disk.open(path, OpenOptions{});
     if (taken) co_return Error{ErrorCode::kAlreadyExists, path + " exists already"};
     if (!taken.error().is(ErrorCode::kNotFound)) co_return taken.error();
-    auto file = co_await runtime_.disk.open(FileObjectWriter::unfinished(path), {.mode = OpenMode::kCreate, .direct = true});
+    auto file = co_await runtime_.remote_disk.open(FileObjectWriter::unfinished(path), {.mode = OpenMode::kCreate, .direct = true});
     if (!file) {
         directories_.erase(directory);  // perhaps somebody removed it
         co_return std::move(file).error();
@@ -104,7 +104,7 @@ Task<Result<std::unique_ptr<ObjectWriter>>> FileStorage::create(ObjectName name)
 }
 
 Task<Result<std::unique_ptr<File>>> FileStorage::open_object(ObjectName name) {
-    auto file = co_await runtime_.disk.open(path_of(name), {.mode = OpenMode::kReadOnly, .direct = true});
+    auto file = co_await runtime_.remote_disk.open(path_of(name), {.mode = OpenMode::kReadOnly, .direct = true});
     if (!file) co_return co_await explain(std::move(file).error());
     co_return std::move(file);
 }
@@ -128,10 +128,14 @@ Task<Result<std::uint64_t>> FileStorage::size(ObjectName name) {
 
 Task<Result<void>> FileStorage::remove(ObjectName name) {
     MR_CO_TRY_VOID(co_await check_mark());
-    Result<void> removed = co_await runtime_.disk.remove(path_of(name));
-    if (!removed && !removed.error().is(ErrorCode::kNotFound)) co_return removed;
+    const std::string path = path_of(name);
+    // What a writer that never finished has left, too.
+    for (const std::string& file : {path, FileObjectWriter::unfinished(path)}) {
+        Result<void> removed = co_await runtime_.remote_disk.remove(file);
+        if (!removed && !removed.error().is(ErrorCode::kNotFound)) co_return removed;
+    }
     // The caller forgets the object now; it must not come back after a power cut.
-    Result<void> synced = co_await runtime_.disk.sync_directory(directory_of(name));
+    Result<void> synced = co_await runtime_.remote_disk.sync_directory(directory_of(name));
     if (!synced && !synced.error().is(ErrorCode::kNotFound)) co_return synced;
     co_return ok();
 }
@@ -141,11 +145,11 @@ Task<Result<std::vector<ObjectName>>> FileStorage::list(ContainerId container) {
     std::vector<ObjectName> objects;
     const std::string first = ObjectName{container, OwnerEpoch{}, 0}.to_string();
     const std::string number = first.substr(0, first.find('/'));
-    const auto epochs = co_await runtime_.disk.list(root_ + "/" + number);
+    const auto epochs = co_await runtime_.remote_disk.list(root_ + "/" + number);
     if (!epochs && epochs.error().is(ErrorCode::kNotFound)) co_return objects;
     if (!epochs) co_return epochs.error();
     for (const std::string& epoch : *epochs) {
-        MR_CO_TRY(const auto names, co_await runtime_.disk.list(root_ + "/" + number + "/" + epoch));
+        MR_CO_TRY(const auto names, co_await runtime_.remote_disk.list(root_ + "/" + number + "/" + epoch));
         for (const std::string& name : names) {
             // Unfinished objects and what is not ours have other names.
             const auto object = ObjectName::parse(number + "/" + epoch + "/" + name);

@@ -3,6 +3,7 @@
 // Objects in a directory: on a simulated disk that fails, and on the machine's own.
 #include "segmentstore/storage/file/file_storage.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -164,7 +165,7 @@ TEST_F(SimulatedStorage, AnObjectIsThereWhollyOrNotAtAllAfterAPowerCut) {
             (void)co_await write_object(*storage, name, {Bytes{pattern(1'500'000)}});
             *ended = true;
         });
-        world.run_for(std::chrono::microseconds{world.random().between(1, 4'000)});
+        world.run_for(std::chrono::microseconds{world.random().between(1, 8'000)});
         node.crash();
         ASSERT_TRUE(world.run_until([&] { return *ended; }, 1min));
         open();
@@ -212,7 +213,18 @@ TEST_F(SimulatedStorage, AFullOrFailingDiskIsAnErrorAndLeavesNoObject) {
     ASSERT_FALSE(failed.ok());
     EXPECT_TRUE(failed.error().is(ErrorCode::kIo)) << failed.error().to_string();
     EXPECT_TRUE(read(kName).error().is(ErrorCode::kNotFound));
+    EXPECT_THAT(node.disk().files(), ::testing::ElementsAre("/lts/STORAGE")) << "nothing that would fill it further";
     EXPECT_TRUE(write(kName, 100).ok());
+}
+
+TEST_F(SimulatedStorage, RemovingAnObjectThatWasNeverFinishedTakesWhatThereIsOfIt) {
+    auto writer = world.run([&] { return storage->create(kName); });
+    ASSERT_TRUE(writer.ok());
+    ASSERT_TRUE(world.run([&] { return (*writer)->append({Bytes{pattern(2'000'000)}}); }).ok());
+    writer->reset();
+    EXPECT_EQ(node.disk().files().size(), 2u);
+    ASSERT_TRUE(world.run([&] { return storage->remove(kName); }).ok());
+    EXPECT_THAT(node.disk().files(), ::testing::ElementsAre("/lts/STORAGE"));
 }
 
 }  // namespace
