@@ -195,7 +195,8 @@ Ran run_quietly(const std::vector<std::string>& arguments) {
 
 TEST(Grammar, EveryCommandHasHelpWithExamples) {
     const std::vector<std::vector<std::string>> commands{
-        {"standalone"},      {"scope", "create"}, {"scope", "list"},   {"stream", "create"}, {"stream", "list"}, {"stream", "describe"},
+        {"standalone"},      {"segmentstore"},  {"admin", "verify"}, {"admin", "journal"}, {"admin", "containers"}, {"admin", "segments"},
+        {"admin", "extents"}, {"admin", "objects"}, {"scope", "create"}, {"scope", "list"},   {"stream", "create"}, {"stream", "list"}, {"stream", "describe"},
         {"stream", "scale"}, {"stream", "seal"},  {"stream", "delete"}, {"write"},           {"read"},           {"bench", "write"},
         {"bench", "latency"}, {"bench", "limits"}, {"settings"},       {"metrics"},       {"wire-check"}};
     for (std::vector<std::string> command : commands) {

@@ -50,6 +50,7 @@ struct CommandLine {
 
 // Each adds its commands to `root`; `line` outlives the parse and the action.
 void add_standalone_command(CLI::App& root, CommandLine& line);
+void add_segmentstore_command(CLI::App& root, CommandLine& line);
 void add_settings_command(CLI::App& root, CommandLine& line);
 void add_metrics_command(CLI::App& root, CommandLine& line);
 void add_wire_check_command(CLI::App& root, CommandLine& line);

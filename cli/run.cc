@@ -92,6 +92,7 @@ int run(const std::vector<std::string>& given) {
                "Exit codes: 0 done, 1 refused or failed, 2 wrong usage.");
     app.require_subcommand(1);
     add_standalone_command(app, line);
+    add_segmentstore_command(app, line);
     add_scope_commands(app, line);
     add_stream_commands(app, line);
     add_write_command(app, line);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// millrace standalone: a whole server in one process, its settings, signals and exit codes.
+// millrace standalone: a whole server in one process, its settings, signals and exit codes. millrace segmentstore
+// --standalone: its data port alone.
 #include <memory>
 #include <optional>
 #include <string>
@@ -23,7 +24,7 @@ namespace {
 // What the end gives a slow stderr.
 constexpr std::chrono::milliseconds kLogPatience{1000};
 
-Task<int> serve(AsioRuntime& asio, const CommandLine& line, const ServerSettings& settings) {
+Task<int> serve(AsioRuntime& asio, const CommandLine& line, const ServerSettings& settings, ServerParts parts) {
     const Runtime runtime = asio.bundle();
     // Set with a signal's exit code; a failed journal never gets that far.
     OneShot<int> stop;
@@ -33,7 +34,7 @@ Task<int> serve(AsioRuntime& asio, const CommandLine& line, const ServerSettings
         if (co_await signals->wait()) stop.set(kDone);
     });
 
-    StandaloneServer server{runtime, settings};
+    StandaloneServer server{runtime, settings, parts};
     int code = kDone;
     if (auto started = co_await server.start(); !started) {
         code = fail(line, started.error());
@@ -48,7 +49,9 @@ Task<int> serve(AsioRuntime& asio, const CommandLine& line, const ServerSettings
             exit_at_once(kDiskFailed);
         };
         spawn(runtime.executor, [&server, die]() -> Task<void> { die("the journal", co_await server.journal_failed()); });
-        spawn(runtime.executor, [&server, die]() -> Task<void> { die("the metadata store", co_await server.metadata_failed()); });
+        if (parts == ServerParts::kAll) {
+            spawn(runtime.executor, [&server, die]() -> Task<void> { die("the metadata store", co_await server.metadata_failed()); });
+        }
         code = co_await stop.wait();
     }
     signals->cancel();
@@ -59,7 +62,7 @@ Task<int> serve(AsioRuntime& asio, const CommandLine& line, const ServerSettings
     co_return code;
 }
 
-int standalone(const CommandLine& line, const ServerSettings& settings) {
+int run_server(const CommandLine& line, const ServerSettings& settings, ServerParts parts) {
     log_line::set_level(settings.level());
     raise_descriptor_limit();
     // Its own thread: a slow stderr holds up nothing else.
@@ -68,7 +71,7 @@ int standalone(const CommandLine& line, const ServerSettings& settings) {
     int code = kFailed;
     {
         AsioRuntime runtime;
-        code = runtime.run_main([&]() -> Task<int> { return serve(runtime, line, settings); });
+        code = runtime.run_main([&]() -> Task<int> { return serve(runtime, line, settings, parts); });
     }
     // Everything else has ended in order. Nobody takes the last lines, and a thread waits for ever to give them.
     if (!log_line::stop_background(kLogPatience)) exit_at_once(code);
@@ -98,8 +101,28 @@ void add_standalone_command(CLI::App& root, CommandLine& line) {
         line.settings_may_be_missing = *print;
         line.action = [&line, settings, print] {
             if (*print) return print_line(line, format_settings(*settings, false)) ? kDone : kFailed;
-            return standalone(line, *settings);
+            return run_server(line, *settings, ServerParts::kAll);
         };
+    });
+}
+
+void add_segmentstore_command(CLI::App& root, CommandLine& line) {
+    const auto settings = std::make_shared<ServerSettings>();
+    CLI::App* command = root.add_subcommand("segmentstore", "Run a segment store: segments by name, without streams");
+    for (const config::SettingBase* setting : settings->all()) add_setting_flag(*command, line, *setting);
+    // There is no other way yet, and who has a cluster later must not get this by leaving a word out.
+    const auto alone = std::make_shared<bool>(false);
+    command->add_flag("--standalone", *alone, "With one replica on this machine's disk, on its own")->required();
+    command->footer(
+        "For programs that speak the data port's protocol themselves, such as load generators; clients of streams need\n"
+        "'millrace standalone'. The settings are the same; those of the controller have no effect.\n"
+        "Prints one line 'ready segmentstore=HOST:PORT http=HOST:PORT' when it serves.\n"
+        "Examples:\n"
+        "  millrace segmentstore --standalone --data-dir /var/lib/millrace\n"
+        "  millrace segmentstore --standalone --data-dir ./data --segmentstore-port 0 --http-port 0");
+    command->callback([&line, settings] {
+        line.settings = settings.get();
+        line.action = [&line, settings] { return run_server(line, *settings, ServerParts::kSegmentStore); };
     });
 }
 

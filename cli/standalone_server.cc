@@ -32,9 +32,10 @@ Error port_error(std::string_view what, const config::SettingBase& setting, Erro
 
 }  // namespace
 
-StandaloneServer::StandaloneServer(Runtime runtime, const ServerSettings& settings)
+StandaloneServer::StandaloneServer(Runtime runtime, const ServerSettings& settings, ServerParts parts)
     : runtime_{runtime},
       settings_{settings},
+      parts_{parts},
       rpc_{count_calls(rpc::make_grpc_rpc(runtime), runtime.clock)},
       engine_{keyvalue::make_rocksdb_engine(settings.engine())} {}
 
@@ -52,14 +53,21 @@ Task<Result<void>> StandaloneServer::start() {
     // Replay may take a while; whoever asks meanwhile is told so.
     MR_CO_TRY_VOID(co_await start_http());
 
-    auto metadata = co_await metadata::EmbeddedMetadataStore::open(runtime_, engine_, {.directory = directory + "/metadata"});
-    if (!metadata) co_return std::move(metadata).error().while_doing("metadata store");
-    metadata_ = std::move(metadata).value();
+    if (parts_ == ServerParts::kAll) {
+        auto metadata = co_await metadata::EmbeddedMetadataStore::open(runtime_, engine_, {.directory = directory + "/metadata"});
+        if (!metadata) co_return std::move(metadata).error().while_doing("metadata store");
+        metadata_ = std::move(metadata).value();
+    }
 
     auto store = co_await segmentstore::SegmentStore::start(runtime_, settings_.segment_store());
     if (!store) co_return port_error("segment store", settings_.segmentstore_port, std::move(store).error());
     store_ = std::move(store).value();
+    if (parts_ == ServerParts::kAll) MR_CO_TRY_VOID(co_await start_controller());
+    health_.serving();
+    co_return ok();
+}
 
+Task<Result<void>> StandaloneServer::start_controller() {
     const std::string advertise = settings_.advertised();
     auto controller = co_await controller::Controller::start(
         runtime_, *rpc_, *metadata_,
@@ -70,7 +78,6 @@ Task<Result<void>> StandaloneServer::start() {
          .segment_store_internal = {.host = from_inside(*settings_.bind), .port = store_->local().port}});
     if (!controller) co_return port_error("controller", settings_.controller_port, std::move(controller).error());
     controller_ = std::move(controller).value();
-    health_.serving();
     co_return ok();
 }
 
@@ -122,7 +129,7 @@ telemetry::HttpResponse StandaloneServer::health() {
     const State now = health_.state();
     // While it starts there may be no parts, while it stops they may be closed.
     if (now != State::kServing && now != State::kDegraded) return health_.response();
-    if (metadata_->stopped()) health_.failed("metadata store", "a write failed; restart the server once the disk is well");
+    if (metadata_ && metadata_->stopped()) health_.failed("metadata store", "a write failed; restart the server once the disk is well");
     using Store = segmentstore::SegmentStore::Health;
     const Store store = store_->health();
     if (store == Store::kFailed) health_.failed("journal", "a write failed; restart the server once the disk is well");
@@ -136,7 +143,8 @@ std::string StandaloneServer::ready_line() const {
     const auto at = [this](const Endpoint& local) {
         return Endpoint{.host = settings_.advertised(), .port = local.port}.to_string();
     };
-    return "ready controller=" + at(controller_->local()) + " segmentstore=" + at(store_->local()) + " http=" + at(http_->local());
+    const std::string controller = controller_ ? " controller=" + at(controller_->local()) : std::string{};
+    return "ready" + controller + " segmentstore=" + at(store_->local()) + " http=" + at(http_->local());
 }
 
 }  // namespace millrace::cli

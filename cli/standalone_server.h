@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Metadata store, segment store and controller in one process, on one shard, with their page of health and metrics.
-// Layout of the data directory: LOCK, metadata/, journal/.
+// Layout of the data directory: LOCK, metadata/, journal/, storage/. The segment store may also be alone.
 // Thread rule: the shard's executor. Lifetime: stop() must have completed before destruction.
 #pragma once
 
@@ -25,10 +25,12 @@
 
 namespace millrace::cli {
 
+enum class ServerParts : std::uint8_t { kAll, kSegmentStore };
+
 class StandaloneServer {
 public:
     // `settings` are loaded and outlive the server.
-    StandaloneServer(Runtime runtime, const ServerSettings& settings);
+    StandaloneServer(Runtime runtime, const ServerSettings& settings, ServerParts parts);
     ~StandaloneServer();
 
     // The parts, each when those that it needs serve; health and metrics first. On failure stop() is still due.
@@ -36,20 +38,22 @@ public:
     // In the opposite order. REQUIRES: start() has ended.
     Task<void> stop();
 
-    // REQUIRES: started. Complete when a write of theirs has failed, if ever; stop() abandons them.
+    // REQUIRES: started, with the part. Complete when a write of theirs has failed, if ever; stop() abandons them.
     Task<Error> journal_failed() { return store_->failed(); }
     Task<Error> metadata_failed() { return metadata_->failed(); }
 
-    // "ready controller=HOST:PORT segmentstore=HOST:PORT http=HOST:PORT"
+    // "ready controller=HOST:PORT segmentstore=HOST:PORT http=HOST:PORT", of the parts that there are.
     std::string ready_line() const;
 
 private:
     Task<Result<void>> start_http();
+    Task<Result<void>> start_controller();
     Task<void> watch_process();
     telemetry::HttpResponse health();
 
     const Runtime runtime_;
     const ServerSettings& settings_;
+    const ServerParts parts_;
     const std::unique_ptr<rpc::Rpc> rpc_;
     const std::shared_ptr<keyvalue::Engine> engine_;
     telemetry::Health health_;

@@ -33,6 +33,8 @@ def wait_for(condition, what, seconds=PATIENCE_S):
 class Server:
     """A standalone server. Stopped and forgotten by close()."""
 
+    COMMAND = ("standalone",)
+
     READY = re.compile(r"^ready controller=(\S+) segmentstore=(\S+) http=(\S+)\n$")
 
     def __init__(self, directory, *options, ports=(0, 0, 0)):
@@ -45,7 +47,7 @@ class Server:
     def start(self):
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
-                [MILLRACE, "standalone", "--data-dir", self.directory, "--controller-port", str(self.ports[0]),
+                [MILLRACE, *self.COMMAND, "--data-dir", self.directory, "--controller-port", str(self.ports[0]),
                  "--segmentstore-port", str(self.ports[1]), "--http-port", str(self.ports[2]), *self.options],
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, text=True)
         line = self.process.stdout.readline()
@@ -55,7 +57,7 @@ class Server:
             raise AssertionError(f"no ready line but {line!r}; the log ends with: {self.log_tail()}")
         self.controller, self.segmentstore, self.http = match.groups()
         # A restart comes back where clients look for it.
-        self.ports = tuple(int(address.rsplit(":", 1)[1]) for address in match.groups())
+        self.ports = tuple(int(address.rsplit(":", 1)[1]) if address else 0 for address in match.groups())
         return self
 
     def log_tail(self):
