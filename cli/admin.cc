@@ -38,12 +38,6 @@ struct AdminArguments {
 constexpr int kLooks = 5;
 constexpr std::chrono::milliseconds kBetweenLooks{300};
 
-Task<void> pause(Runtime runtime) {
-    Signal never;
-    const MonotonicTime until = runtime.clock.now() + kBetweenLooks;
-    while (runtime.clock.now() < until) co_await never.wait_until(runtime.clock, until);
-}
-
 // Holds the data directory's lock, so that no store starts meanwhile; `held` is empty while one runs.
 struct Exclusion {
     std::unique_ptr<DirectoryLock> held;
@@ -64,7 +58,7 @@ Task<Result<std::unique_ptr<StoreView>>> open_view(Runtime runtime, StorePlace p
     for (int look = 1;; ++look) {
         auto view = co_await StoreView::open(runtime, place);
         if (view || !running || look == kLooks) co_return std::move(view);
-        co_await pause(runtime);
+        co_await sleep_for(runtime.clock, kBetweenLooks);
     }
 }
 
@@ -220,7 +214,7 @@ Task<int> show_journal(Runtime runtime, const CommandLine& line, const AdminArgu
         batches.clear_rows();
         files = co_await log::list_journal_files(runtime, arguments.place.journal(), visit);
         if (*files || exclusion->held) break;
-        co_await pause(runtime);
+        co_await sleep_for(runtime.clock, kBetweenLooks);
     }
     if (!*files) co_return fail(line, files->error());
     if (arguments.batches) co_return batches.print(line) ? kDone : kFailed;
@@ -246,7 +240,7 @@ Task<int> verify(Runtime runtime, const CommandLine& line, const AdminArguments&
     const bool running = exclusion && !exclusion->held;
     inspect::VerifyReport report = co_await inspect::verify(runtime, arguments.place);
     for (int look = 2; running && !report.clean() && look <= kLooks; ++look) {
-        co_await pause(runtime);
+        co_await sleep_for(runtime.clock, kBetweenLooks);
         inspect::VerifyReport again = co_await inspect::verify(runtime, arguments.place);
         keep_common(again.damage, report.damage);
         report = std::move(again);

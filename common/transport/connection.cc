@@ -212,9 +212,7 @@ void Connection::wrote(std::size_t bytes) {
 void Connection::count_queued(std::size_t before) {
     if (options_.resources == nullptr) return;
     ConnectionCounters& counters = options_.resources->counters;
-    const bool was_crowded = crowded();
-    counters.queued_bytes = counters.queued_bytes - before + queue_.bytes();
-    if (was_crowded && !crowded()) options_.resources->queued_less.notify_all();
+    options_.resources->change_unsent([&] { counters.queued_bytes = counters.queued_bytes - before + queue_.bytes(); });
     counters.most_queued_bytes = std::max(counters.most_queued_bytes, counters.queued_bytes);
 }
 
@@ -249,6 +247,15 @@ Task<Result<void>> Connection::drained(std::size_t at_most) {
         if (crowded()) co_await options_.resources->queued_less.wait();
         else co_await drained_.wait();
     }
+    if (over_) co_return reason_it_is_over();
+    co_return ok();
+}
+
+Task<Result<void>> Connection::room_to_prepare() {
+    const auto pass = gate_.enter();
+    if (!pass) co_return reason_it_is_over();
+    ConnectionResources* const shared = options_.resources;
+    while (!over_ && shared != nullptr && shared->full()) co_await shared->queued_less.wait();
     if (over_) co_return reason_it_is_over();
     co_return ok();
 }

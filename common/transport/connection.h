@@ -67,6 +67,9 @@ public:
     // While all connections of the shard together hold more than ConnectionResources::queued_bytes_max, it waits for
     // that as well: a peer that is slow then ends within seconds.
     Task<Result<void>> drained(std::size_t at_most);
+    // Waits until what all connections have to send, with what is being put together (SendReservation), is within
+    // ConnectionResources::queued_bytes_max, or the connection is over (then its error).
+    Task<Result<void>> room_to_prepare();
     // Whether drained() would not wait.
     bool has_drained(std::size_t at_most) const { return queue_.bytes() <= at_most && !crowded(); }
     std::size_t queued_bytes() const { return queue_.bytes(); }

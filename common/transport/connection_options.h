@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <string_view>
+#include <utility>
 
 #include "common/base/buffer_pool.h"
 #include "common/runtime/memory_budget.h"
@@ -65,13 +66,22 @@ struct ConnectionResources {
     std::shared_ptr<MemoryBudget> received;
     BufferPool pool;
     ConnectionCounters counters;
-    // Unsent bytes of all connections together, and those reserved, beyond which drained() waits. 0: no bound.
+    // Unsent bytes of all connections together beyond which drained() waits. 0: no bound.
     std::size_t queued_bytes_max = 0;
     std::size_t reserved_bytes = 0;  // SendReservation
-    Signal queued_less{};            // there is room again
+    Signal queued_less{};            // crowded() or full() has ended
 
-    bool crowded() const {
-        return queued_bytes_max != 0 && counters.queued_bytes + reserved_bytes > queued_bytes_max;
+    bool crowded() const { return queued_bytes_max != 0 && counters.queued_bytes > queued_bytes_max; }
+    // With what is being put together. Does not keep others from sending what they have: putting together may take
+    // as long as a storage that hangs.
+    bool full() const { return queued_bytes_max != 0 && counters.queued_bytes + reserved_bytes > queued_bytes_max; }
+    // Changes queued_bytes or reserved_bytes.
+    template <class Change>
+    void change_unsent(Change&& change) {
+        const bool was_crowded = crowded();
+        const bool was_full = full();
+        std::forward<Change>(change)();
+        if ((was_crowded && !crowded()) || (was_full && !full())) queued_less.notify_all();
     }
 };
 

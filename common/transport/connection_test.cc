@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "common/transport/send_reservation.h"
 #include "common/transport/testing/fake_stream.h"
 #include "common/transport/testing/run.h"
 #include "common/wire/messages.h"
@@ -190,6 +191,33 @@ TEST(Connection, ReceivesTheLargestFrame) {
         EXPECT_TRUE(second && second->size() == 1 && as_text(second->front().payload) == "after");
         // Whoever keeps the small frame does not keep the memory of the large one.
         EXPECT_LE(ends.connection.receive_buffer_bytes(), 256u * 1024);
+        co_await ends.connection.close();
+    });
+}
+
+// What takes long to put together, perhaps for ever, keeps only others from putting together as much.
+TEST(Connection, ReservationsHoldUpReservationsOnly) {
+    run([](Runtime runtime) -> Task<void> {
+        ConnectionResources resources{
+            .received = nullptr, .pool = BufferPool{}, .counters = {}, .queued_bytes_max = 1000, .reserved_bytes = 0, .queued_less = {}};
+        ConnectionOptions options;
+        options.resources = &resources;
+        Ends ends{runtime, options};
+        Gate waiting;
+        bool prepared = false;
+        {
+            const SendReservation hanging{&resources, 2000};
+            EXPECT_TRUE(resources.full());
+            EXPECT_TRUE(ends.connection.has_drained(0));
+            EXPECT_TRUE(co_await ends.connection.drained(0));
+            waiting.spawn(runtime.executor, [&]() -> Task<void> {
+                prepared = (co_await ends.connection.room_to_prepare()).ok();
+            });
+            while (resources.queued_less.waiting() == 0 && !prepared) co_await sleep_for(runtime.clock, std::chrono::milliseconds{1});
+            EXPECT_FALSE(prepared);
+        }
+        co_await waiting.close();
+        EXPECT_TRUE(prepared);
         co_await ends.connection.close();
     });
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Bytes that will be sent once they have been put together, and count as unsent until then: otherwise all who wait for
-// room at a time would begin together.
+// Bytes that will be sent once they have been put together. Taken as soon as Connection::room_to_prepare() completes;
+// without it all who waited there would begin together.
 // Thread rule: the shard's executor.
 #pragma once
 
@@ -20,10 +20,7 @@ public:
     SendReservation(const SendReservation&) = delete;
     SendReservation& operator=(const SendReservation&) = delete;
     ~SendReservation() {
-        if (resources_ == nullptr) return;
-        const bool was_crowded = resources_->crowded();
-        resources_->reserved_bytes -= bytes_;
-        if (was_crowded && !resources_->crowded()) resources_->queued_less.notify_all();
+        if (resources_ != nullptr) resources_->change_unsent([this] { resources_->reserved_bytes -= bytes_; });
     }
 
 private:

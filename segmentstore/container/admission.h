@@ -42,7 +42,6 @@ public:
     }
     std::size_t taken() const { return taken_; }
 
-
     // Waiters loop over their condition; also notified when a container becomes full or stops.
     Signal& changed() { return changed_; }
 

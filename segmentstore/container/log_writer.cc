@@ -31,6 +31,7 @@ Task<void> LogWriter::close() {
 
 void LogWriter::add(Lsn lsn, ByteView head, std::span<const Bytes> data, std::vector<OperationPart>& parts) {
     MR_CHECK(!failed_ && parts.empty());
+    // The rest of the last operation that was cut lies in the open entry, or that was closed uncut since.
     if (cut_entries_ >= kMaxCutEntries && entries_.back().state == State::kOpen) close_entry(entries_.back());
     std::size_t left = head.size();
     for (const Bytes& piece : data) left += piece.size();

@@ -113,7 +113,10 @@ private:
         for (const Reference& reference : found->second) {
             const TieredExtent& extent = reference.extent;
             const tiering::StoredExtent stored{reference.segment, extent.offset, extent.position, extent.length, extent.crc};
-            if (std::find(footer.extents.begin(), footer.extents.end(), stored) != footer.extents.end()) continue;
+            // A footer has its extents by position.
+            const auto at = std::lower_bound(footer.extents.begin(), footer.extents.end(), stored.position,
+                                             [](const tiering::StoredExtent& one, std::uint64_t position) { return one.position < position; });
+            if (at != footer.extents.end() && *at == stored) continue;
             report_.damage.push_back("object " + name.to_string() + " does not have the bytes of segment '" + reference.name +
                                      "' from offset " + std::to_string(extent.offset) + " at " +
                                      std::to_string(extent.position));

@@ -63,15 +63,18 @@ Task<void> Session::serve_read_steps(Read& read) {
         }
         reading_data_ = true;
         container::ReadOutcome outcome;
-        const auto drained = co_await connection_.drained(kReadBelowQueued);
-        if (drained && !over()) outcome = read.container->read_now(read.cursor, read.limit);
-        if (drained && !over() && outcome.status == container::ReadStatus::kNotCached) {
-            const transport::SendReservation reserved{shared_.connections, read.limit};
-            outcome = co_await read.container->read_back(read.cursor, read.limit);
+        auto ready = co_await connection_.drained(kReadBelowQueued);
+        if (ready && !over()) outcome = read.container->read_now(read.cursor, read.limit);
+        if (ready && !over() && outcome.status == container::ReadStatus::kNotCached) {
+            ready = co_await connection_.room_to_prepare();
+            if (ready && !over()) {
+                const transport::SendReservation reserved{shared_.connections, read.limit};
+                outcome = co_await read.container->read_back(read.cursor, read.limit);
+            }
         }
         reading_data_ = false;
         data_read_.notify_one();
-        if (!drained || over()) co_return;
+        if (!ready || over()) co_return;
         if (send_read_reply(read.request, std::move(outcome))) co_return;
     }
 }
