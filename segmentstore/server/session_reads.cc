@@ -8,13 +8,12 @@
 
 #include "common/transport/send_reservation.h"
 #include "segmentstore/server/session.h"
+#include "segmentstore/server/session_messages.h"
 
 namespace millrace::segmentstore {
 
 namespace {
 
-constexpr std::int32_t kReadUnspecifiedError = -1;
-constexpr std::int32_t kReadIllegalArgument = 0;
 // Up to this size data is copied into the reply's frame: a slice would keep a whole block alive.
 constexpr std::size_t kCopyReplyBytes = 16 * 1024;
 
@@ -135,7 +134,7 @@ bool Session::send_read_reply(const wire::ReadSegment& request, container::ReadO
             reply.segment = request.segment;
             reply.message = "offset " + std::to_string(request.offset) +
                             " cannot be read: it is negative or beyond the end of a sealed segment";
-            reply.error_code = kReadIllegalArgument;
+            reply.error_code = kIllegalArgument;
             send_message(reply);
             return true;
         }
@@ -145,7 +144,7 @@ bool Session::send_read_reply(const wire::ReadSegment& request, container::ReadO
             reply.request_id = request.request_id;
             reply.segment = request.segment;
             reply.message = outcome.error.value().to_string();
-            reply.error_code = kReadUnspecifiedError;
+            reply.error_code = kUnspecifiedError;
             send_message(reply);
             return true;
         }
