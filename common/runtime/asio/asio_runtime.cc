@@ -129,6 +129,7 @@ void AsioRuntime::join() {
 struct TerminationSignals::Set {
     explicit Set(boost::asio::io_context& io) : signals{io, SIGTERM, SIGINT} {}
     boost::asio::signal_set signals;
+    bool cancelled = false;
 };
 
 TerminationSignals::TerminationSignals(AsioRuntime& runtime) : set_{std::make_unique<Set>(*runtime.parts_->io)} {}
@@ -136,11 +137,16 @@ TerminationSignals::TerminationSignals(AsioRuntime& runtime) : set_{std::make_un
 TerminationSignals::~TerminationSignals() = default;
 
 Task<std::optional<int>> TerminationSignals::wait() {
+    if (set_->cancelled) co_return std::nullopt;
     auto [error, number] = co_await set_->signals.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
     if (error) co_return std::nullopt;
     co_return number;
 }
 
-void TerminationSignals::cancel() { set_->signals.cancel(); }
+void TerminationSignals::cancel() {
+    // A wait() that has been spawned but has not begun yet is cancelled too.
+    set_->cancelled = true;
+    set_->signals.cancel();
+}
 
 }  // namespace millrace

@@ -64,7 +64,7 @@ public:
     explicit TerminationSignals(AsioRuntime& runtime);
     ~TerminationSignals();
 
-    // The number of the next signal; empty after cancel().
+    // The number of the next signal; empty after cancel(), also for calls that begin after it.
     Task<std::optional<int>> wait();
     void cancel();
 

@@ -176,6 +176,9 @@ TEST(AsioRuntime, TerminationSignalsAreCaughtAndCancelled) {
         post(runtime.executor(), [&signals] { signals.cancel(); });
         const auto cancelled = co_await signals.wait();
         EXPECT_FALSE(cancelled.has_value());
+        // Who begins to wait only now would wait for ever.
+        const auto late = co_await signals.wait();
+        EXPECT_FALSE(late.has_value());
         co_return first.value_or(0) * 100 + second.value_or(0);
     });
     EXPECT_EQ(caught, SIGTERM * 100 + SIGINT);
