@@ -10,6 +10,8 @@
 #include <string>
 #include <string_view>
 
+#include "common/model/permission.h"
+
 namespace millrace::proto {
 
 inline constexpr std::string_view kControllerService = "io.pravega.controller.stream.api.grpc.v1.ControllerService";
@@ -21,9 +23,7 @@ inline std::string controller_method(std::string_view name) {
     return path;
 }
 
-// What the caller must hold. kReadUpdate includes kRead.
-enum class Permission : std::uint8_t { kNone, kRead, kReadUpdate };
-// On what: the one that the request names. Streams that clients keep for themselves count as what they serve:
+// On what a caller must hold its permission: the one that the request names. Streams that clients keep for themselves count as what they serve:
 // "_RGx" as the reader group x, "_MARKx" as the stream x.
 enum class Resource : std::uint8_t { kNone, kRoot, kScope, kStream, kKeyValueTable };
 // What else decides.

@@ -4,10 +4,12 @@
 #include "segmentstore/server/session.h"
 
 #include <algorithm>
+#include <type_traits>
 #include <utility>
 
 #include "common/model/segment_name.h"
 #include "common/transport/hello.h"
+#include "segmentstore/server/access.h"
 #include "segmentstore/server/session_messages.h"
 #include "segmentstore/server/unsupported.h"
 
@@ -138,7 +140,53 @@ Session::Next Session::handle(const wire::Frame& frame) {
     }
     auto message = wire::decode(frame);
     if (!message) return std::move(message).error();
-    return std::visit([this](auto& m) { return on(std::move(m)); }, message.value());
+    return std::visit([this](auto& m) { return admit(std::move(m)); }, message.value());
+}
+
+namespace {
+
+template <class M>
+const std::string& concerned(const M& message) {
+    return message.segment;
+}
+const std::string& concerned(const wire::CreateTransientSegment& message) { return message.parent_segment; }
+
+}  // namespace
+
+template <class M>
+Session::Next Session::admit(M message) {
+    constexpr Access access = access_of(M::kType);
+    if constexpr (access.resource == Resource::kSegment && !std::is_same_v<M, wire::SetupAppend>) {
+        static_assert(access.permission != Permission::kNone);
+        if (refuse_access(access.permission, concerned(message), message.delegation_token, message.request_id)) return ok();
+    } else {
+        // Merges and what concerns the whole store are not offered: who offers them checks them here.
+        static_assert(!requires { message.delegation_token; } || access.resource == Resource::kMerge ||
+                      access.resource == Resource::kStore || std::is_same_v<M, wire::SetupAppend>);
+    }
+    return on(std::move(message));
+}
+
+bool Session::refuse_access(Permission needed, const std::string& segment, const std::string& token,
+                            wire::RequestId request) {
+    wire::AuthTokenCheckFailed refusal;
+    refusal.request_id = request;
+    refusal.error_code = kTokenCheckFailed;
+    if (!principal_ || token != token_) {
+        auto verified = shared_.tokens->verify(token);
+        principal_ = verified ? std::move(verified).value() : nullptr;
+        token_ = token;
+    }
+    if (principal_) {
+        const auto expires = principal_->expires();
+        if (expires && *expires <= shared_.runtime.clock.wall_now()) {
+            refusal.error_code = kTokenExpired;
+        } else if (principal_->may(needed, segment)) {
+            return false;
+        }
+    }
+    send_message(refusal);
+    return true;
 }
 
 Session::Next Session::handle_unknown(const wire::Frame& frame, Error reason) {

@@ -22,6 +22,7 @@
 #include "common/wire/messages.h"
 #include "segmentstore/container/admission.h"
 #include "segmentstore/container/container.h"
+#include "segmentstore/server/principal.h"
 #include "segmentstore/server/reply_queue.h"
 #include "segmentstore/server/segment_store.h"
 #include "segmentstore/server/server_metrics.h"
@@ -49,6 +50,9 @@ struct SessionShared {
     std::chrono::nanoseconds first_frame_limit = SegmentStoreOptions{}.first_frame_limit;
     std::chrono::nanoseconds incomplete_limit = SegmentStoreOptions{}.incomplete_limit;
     std::chrono::nanoseconds stall_limit = SegmentStoreOptions{}.stall_limit;
+
+    // Who the delegation tokens of requests stand for.
+    const TokenVerifier* tokens = &accept_everybody();
 };
 
 class Session final : private container::CommitListener {
@@ -92,6 +96,11 @@ private:
     Task<bool> brake();
     Next handle(const wire::Frame& frame);
     Next handle_unknown(const wire::Frame& frame, Error reason);
+    // Hands a message to its on() when its sender may ask for that (access.h), and answers it otherwise.
+    template <class M>
+    Next admit(M message);
+    // Answers a request that its token does not allow. Whether it did.
+    bool refuse_access(Permission needed, const std::string& segment, const std::string& token, wire::RequestId request);
     Next on(wire::Hello message);
     Next on(wire::KeepAlive message);
     Next on(wire::Padding message);
@@ -168,6 +177,10 @@ private:
     std::size_t waiting_replies_ = 0;
     std::size_t waiting_reply_bytes_ = 0;
     Signal fewer_replies_;
+
+    // Whom the newest request came from, and what it showed for that.
+    std::shared_ptr<const Principal> principal_;
+    std::string token_;
 
     std::list<Read> reads_;
     bool reading_data_ = false;  // one reply with data is put together at a time

@@ -5,6 +5,7 @@
 #include <array>
 #include <utility>
 
+#include "segmentstore/server/access.h"
 #include "segmentstore/server/session.h"
 #include "segmentstore/server/session_messages.h"
 
@@ -39,6 +40,12 @@ Session::Next Session::on(wire::SetupAppend message) {
     place = writer;
     writer->set_up = std::move(set_up);
     writer->container = &container_for(message.segment);
+    // Here, because what such a writer sends behind its set-up is dropped.
+    constexpr Permission kNeeded = access_of(wire::SetupAppend::kType).permission;
+    if (refuse_access(kNeeded, message.segment, message.delegation_token, message.request_id)) {
+        writer->failed = true;
+        return ok();
+    }
     container::SetupOutcome outcome = writer->container->setup_append(message.segment, message.writer_id);
     if (outcome.status == container::Status::kNoSuchSegment) {
         writer->failed = true;

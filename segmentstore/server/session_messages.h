@@ -15,6 +15,9 @@ namespace millrace::segmentstore {
 // Codes of wire::ErrorMessage.
 inline constexpr std::int32_t kUnspecifiedError = -1;
 inline constexpr std::int32_t kIllegalArgument = 0;
+// Codes of wire::AuthTokenCheckFailed; clients fetch a new token after the second.
+inline constexpr std::int32_t kTokenCheckFailed = 0;
+inline constexpr std::int32_t kTokenExpired = 1;
 inline constexpr const char* kFullMessage =
     "the segment store's disk is full: nothing new is taken; free some space, it goes on by itself";
 
