@@ -14,6 +14,7 @@
 
 #include "cli/admin_table.h"
 #include "cli/machine.h"
+#include "common/keyvalue/rocksdb/rocksdb_engine.h"
 #include "common/runtime/asio/asio_runtime.h"
 #include "common/telemetry/log.h"
 #include "segmentstore/inspect/object_check.h"
@@ -233,6 +234,21 @@ void keep_common(std::vector<std::string>& damage, const std::vector<std::string
     std::erase_if(damage, [&](const std::string& one) { return std::find(again.begin(), again.end(), one) == again.end(); });
 }
 
+// What the streams are; a segment store that runs alone has none.
+Task<void> verify_metadata(Runtime runtime, const std::string& directory, inspect::VerifyReport& report) {
+    const auto engine = keyvalue::make_rocksdb_engine({});
+    auto store = co_await engine->open(runtime, {.directory = directory, .log = true, .read_only = true});
+    if (!store) {
+        if (store.error().is(ErrorCode::kNotFound)) co_return;
+        report.damage.push_back("metadata store: " + store.error().detail());
+        co_return;
+    }
+    if (const auto verified = co_await (*store)->verify(); !verified) {
+        report.damage.push_back("metadata store: " + verified.error().detail());
+    }
+    co_await (*store)->close();
+}
+
 Task<int> verify(Runtime runtime, const CommandLine& line, const AdminArguments& arguments) {
     auto exclusion = co_await exclude(runtime, arguments.place);
     // Any other error is damage that the report tells of.
@@ -245,7 +261,12 @@ Task<int> verify(Runtime runtime, const CommandLine& line, const AdminArguments&
         keep_common(again.damage, report.damage);
         report = std::move(again);
     }
-    if (running) report.remarks.push_back("a store runs on it (" + exclusion->holder + "): what came and went meanwhile was not looked at");
+    if (running) {
+        report.remarks.push_back("a store runs on it (" + exclusion->holder +
+                                 "): what came and went meanwhile was not looked at, nor its metadata store");
+    } else {
+        co_await verify_metadata(runtime, arguments.place.data_directory + "/metadata", report);
+    }
     const std::string sum = with_commas(report.containers) + " containers, " + with_commas(report.segments) + " segments, " +
                             with_commas(report.log_entries) + " log entries, " + with_commas(report.objects) + " objects of " +
                             with_commas(report.object_bytes) + " bytes: ";

@@ -142,6 +142,8 @@ public:
     virtual Task<Result<std::unique_ptr<PinnedFiles>>> pin_files() = 0;
     // Rewrites all files into as few as can be, free of what was removed; for tests and administration.
     virtual Task<Result<void>> compact() = 0;
+    // Reads all files against their checksums; the log was read when the store was opened. kCorrupt names the file.
+    virtual Task<Result<void>> verify() = 0;
 
     virtual Task<Result<Statistics>> statistics() = 0;
 

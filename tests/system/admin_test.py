@@ -75,6 +75,22 @@ class AdminTest(SystemTest):
         self.assertIn("damage: object " + name, result.out.decode())
         self.assertIn("damaged in 1 place", result.err)
 
+    def test_a_damaged_metadata_store_is_named(self):
+        server = self.filled()
+        server.terminate()
+        before = set(os.listdir(server.directory))
+        self.assertEqual(self.table("verify", server.directory)["damage"], [])
+        self.assertEqual(set(os.listdir(server.directory)), before)
+        table = max(glob.glob(server.directory + "/metadata/db/*.sst"), key=os.path.getsize)
+        with open(table, "r+b") as file:
+            byte = file.read(1)[0]
+            file.seek(0)
+            file.write(bytes([byte ^ 1]))
+        result = run("admin", "verify", server.directory)
+        self.assertEqual(result.code, 1, result)
+        self.assertIn("damage: metadata store: ", result.out.decode())
+        self.assertIn(os.path.basename(table), result.out.decode())
+
     def test_what_is_no_data_directory_is_named_and_left_alone(self):
         empty = self.path("empty")
         os.mkdir(empty)

@@ -219,6 +219,14 @@ Task<Result<void>> Core::compact() {
     co_return compacted;
 }
 
+Task<Result<void>> Core::verify() {
+    return on_pool([](DbHandle& handle) -> Result<void> {
+        const rocksdb::Status status = handle.db->VerifyChecksum();
+        if (!status.ok()) return to_error(status, "verifying " + handle.options.directory);
+        return ok();
+    });
+}
+
 Task<Result<Statistics>> Core::statistics() {
     Result<Statistics> statistics = co_await on_pool([](DbHandle& handle) -> Result<Statistics> {
         const auto number = [&handle](const std::string& property) {

@@ -64,6 +64,7 @@ public:
     Task<Result<void>> write(WriteBatch batch, Durability durability);
     Task<Result<void>> flush();
     Task<Result<void>> compact();
+    Task<Result<void>> verify();
     Task<Result<Statistics>> statistics();
     std::optional<Error> stopped() const { return failed_; }
     Task<Error> failed();

@@ -105,6 +105,7 @@ public:
         co_return std::unique_ptr<PinnedFiles>{std::make_unique<RocksPin>(core_, std::move(pin))};
     }
     Task<Result<void>> compact() override { return core_->compact(); }
+    Task<Result<void>> verify() override { return core_->verify(); }
     Task<Result<Statistics>> statistics() override { return core_->statistics(); }
     std::optional<Error> stopped() const override { return core_->stopped(); }
     Task<Error> failed() override { return core_->failed(); }

@@ -243,6 +243,14 @@ TEST_F(RocksDbEngine, DamagedTablesAreNamed) {
     EXPECT_TRUE(page.error().is(ErrorCode::kCorrupt)) << page.error().to_string();
     EXPECT_NE(page.error().detail().find(".sst"), std::string::npos) << page.error().detail();
     close();
+    StoreOptions looking = options(false);
+    looking.read_only = true;
+    open(looking);
+    const auto damaged = run_in(harness, [this] { return store->verify(); });
+    ASSERT_FALSE(damaged.ok());
+    EXPECT_TRUE(damaged.error().is(ErrorCode::kCorrupt)) << damaged.error().to_string();
+    EXPECT_NE(damaged.error().detail().find(".sst"), std::string::npos) << damaged.error().detail();
+    close();
     for (const auto& table : tables) std::filesystem::remove(table);
     const auto refused = try_open(options(false));
     ASSERT_FALSE(refused.ok());

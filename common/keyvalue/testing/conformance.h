@@ -210,6 +210,7 @@ TEST_P(KeyValueConformance, ASnapshotStaysAsItWas) {
     ASSERT_TRUE(put("b", "2").ok());
     ASSERT_TRUE(run([this] { return store().flush(); }).ok());
     ASSERT_TRUE(run([this] { return store().compact(); }).ok());
+    EXPECT_TRUE(run([this] { return store().verify(); }).ok());
     EXPECT_EQ(get(**snapshot, "a"), "1");
     EXPECT_EQ(get(**snapshot, "b"), std::nullopt);
     EXPECT_EQ(run([&] { return (*snapshot)->scan("", "", {}); })->rows, (std::vector<Row>{{"a", "1"}}));

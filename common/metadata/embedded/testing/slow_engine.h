@@ -75,6 +75,7 @@ public:
     }
     Task<Result<std::unique_ptr<PinnedFiles>>> pin_files() override { return inner_->pin_files(); }
     Task<Result<void>> compact() override { return inner_->compact(); }
+    Task<Result<void>> verify() override { return inner_->verify(); }
     Task<Result<Statistics>> statistics() override { return inner_->statistics(); }
     std::optional<Error> stopped() const override { return inner_->stopped(); }
     Task<Error> failed() override { return inner_->failed(); }
