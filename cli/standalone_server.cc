@@ -134,7 +134,10 @@ telemetry::HttpResponse StandaloneServer::health() {
     const Store store = store_->health();
     if (store == Store::kFailed) health_.failed("journal", "a write failed; restart the server once the disk is well");
     // Reads go on.
-    health_.degraded("segment store", store == Store::kFull ? "the disk is full; appends are refused until there is space" : "");
+    health_.degraded("segment store",
+                     store == Store::kFull    ? "the disk is full; appends are refused until there is space"
+                     : store == Store::kShort ? "the journal has no room; appends wait until the disk or long-term storage takes more"
+                                              : "");
     health_.degraded("long-term storage", store_->storage_trouble());
     return health_.response();
 }

@@ -6,10 +6,12 @@
 // Thread rule: one executor.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <utility>
+#include <vector>
 
 #include "common/base/check.h"
 #include "common/runtime/signal.h"
@@ -21,18 +23,20 @@ public:
     explicit AdmissionCredits(std::size_t bytes_max) : bytes_max_{bytes_max} {}
 
     // `room()` is how many bytes the log can take now; `kept_back` of them are not for appends, because tiering needs
-    // the log to make room in it. Whoever makes room notifies changed().
+    // the log to make room in it. Each call adds a limit. Whoever makes room notifies changed().
     void limit_log(std::function<std::uint64_t()> room, std::uint64_t kept_back) {
-        room_ = std::move(room);
-        kept_back_ = kept_back;
+        limits_.push_back({std::move(room), kept_back});
     }
 
-    bool available() const { return taken_ < bytes_max_ && log_takes(kept_back_); }
+    bool available() const { return taken_ < bytes_max_ && log_takes(1); }
     // A braked flow still gets a frame through now and then from this much more.
     static constexpr std::size_t kReserveBytes = 16 * 1024 * 1024;
     bool reserve_available() const {
-        return taken_ < bytes_max_ + kReserveBytes && log_takes(kept_back_ / 2);
+        return taken_ < bytes_max_ + kReserveBytes && log_takes(2);
     }
+    // For what is small and makes room in the end, such as deletions: it may have some of what is kept back.
+    bool available_to_free() const { return taken_ < bytes_max_ && log_takes(4); }
+    bool log_short() const { return !log_takes(1); }
 
     void take(std::size_t bytes) { taken_ += bytes; }
     void give_back(std::size_t bytes) {
@@ -46,11 +50,19 @@ public:
     Signal& changed() { return changed_; }
 
 private:
-    bool log_takes(std::uint64_t kept_back) const { return !room_ || room_() > taken_ + kept_back; }
+    struct Limit {
+        std::function<std::uint64_t()> room;
+        std::uint64_t kept_back = 0;
+    };
+
+    // More than is taken, and than this part of what is kept back.
+    bool log_takes(std::uint64_t part) const {
+        return std::all_of(limits_.begin(), limits_.end(),
+                           [&](const Limit& limit) { return limit.room() > taken_ + limit.kept_back / part; });
+    }
 
     const std::size_t bytes_max_;
-    std::function<std::uint64_t()> room_;
-    std::uint64_t kept_back_ = 0;
+    std::vector<Limit> limits_;
     std::size_t taken_ = 0;
     Signal changed_;
 };

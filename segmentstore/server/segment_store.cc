@@ -107,6 +107,7 @@ Task<Result<void>> SegmentStoreImpl::open() {
     if (options_.journal_total_bytes_max != 0) {
         credits_.limit_log([this] { return journal_->room(); }, options_.journal_total_bytes_max / 4);
     }
+    credits_.limit_log([this] { return journal_->disk_room(); }, options_.journal_file_bytes / 2);
 
     // All at once: the journal takes the logs over in one batch, and replay waits for the disk.
     slots_.resize(options_.containers);
@@ -196,7 +197,8 @@ SegmentStore::Health SegmentStoreImpl::health() const {
     if (failure_) return Health::kFailed;
     const bool full = std::any_of(slots_.begin(), slots_.end(),
                                   [](const Slot& slot) { return slot.container && slot.container->full(); });
-    return full ? Health::kFull : Health::kServing;
+    if (full) return Health::kFull;
+    return credits_.log_short() ? Health::kShort : Health::kServing;
 }
 
 std::string SegmentStoreImpl::storage_trouble() const {

@@ -66,7 +66,8 @@ public:
     // Stops accepting, commits what was admitted, closes.
     virtual Task<void> close() = 0;
 
-    enum class Health : std::uint8_t { kServing, kFull, kFailed };
+    // kShort: the journal has no room for appends, which wait; kFull: they are refused.
+    enum class Health : std::uint8_t { kServing, kShort, kFull, kFailed };
     virtual Health health() const = 0;
     // Why long-term storage takes nothing; empty when it does. Appends go on for as long as the journal has room, then
     // they wait.

@@ -31,6 +31,11 @@ bool adds_to_log(wire::FrameType type) {
     }
 }
 
+bool makes_room(wire::FrameType type) {
+    return type == wire::FrameType::kTruncateSegment || type == wire::FrameType::kSealSegment ||
+           type == wire::FrameType::kDeleteSegment;
+}
+
 }  // namespace
 
 Session::Session(SessionShared& shared, std::unique_ptr<ByteStream> stream)
@@ -96,6 +101,8 @@ Task<Result<void>> Session::room_for(wire::FrameType type) {
         } else if (!adds_to_log(type) || may_add()) {
             break;
         } else if (passes && shared_.credits.reserve_available() && !hiccup_ends()) {
+            break;
+        } else if (makes_room(type) && shared_.credits.available_to_free() && !hiccup_ends()) {
             break;
         } else {
             passes = co_await brake();

@@ -90,6 +90,8 @@ private:
     Task<Result<void>> room_for(wire::FrameType type);
     // Whether memory and disk take what adds to a log; on a full disk it is refused, not held back.
     bool may_add() const;
+    // The same for what makes room in the end.
+    bool may_free() const { return shared_.credits.reserve_available() || shared_.credits.available_to_free(); }
     // When the first container's hiccup of a full disk becomes a refusal; empty without such.
     std::optional<MonotonicTime> hiccup_ends() const;
     // Until may_add(), or one frame may pass all the same: then true.

@@ -66,9 +66,8 @@ Session::Next Session::on(wire::CreateSegment message) {
 Session::Next Session::on(wire::SealSegment message) {
     if (refuse_name(message.segment, message.request_id)) return ok();
     container::Container& container = container_for(message.segment);
-    const container::Outcome outcome = shared_.credits.reserve_available()
-                                           ? container.seal(message.segment)
-                                           : container::Outcome{container::Status::kFull, {}};
+    const container::Outcome outcome =
+        may_free() ? container.seal(message.segment) : container::Outcome{container::Status::kFull, {}};
     if (outcome.status == container::Status::kOk) {
         wire::SegmentSealed sealed;
         sealed.request_id = message.request_id;
@@ -87,9 +86,8 @@ Session::Next Session::on(wire::SealSegment message) {
 Session::Next Session::on(wire::DeleteSegment message) {
     if (refuse_name(message.segment, message.request_id)) return ok();
     container::Container& container = container_for(message.segment);
-    const container::Outcome outcome = shared_.credits.reserve_available()
-                                           ? container.remove(message.segment)
-                                           : container::Outcome{container::Status::kFull, {}};
+    const container::Outcome outcome =
+        may_free() ? container.remove(message.segment) : container::Outcome{container::Status::kFull, {}};
     if (outcome.status == container::Status::kOk) {
         wire::SegmentDeleted deleted;
         deleted.request_id = message.request_id;
@@ -108,7 +106,7 @@ Session::Next Session::on(wire::TruncateSegment message) {
     container::Container& container = container_for(message.segment);
     container::TruncateOutcome outcome;
     outcome.status = container::Status::kFull;
-    if (shared_.credits.reserve_available()) outcome = container.truncate(message.segment, message.truncation_offset);
+    if (may_free()) outcome = container.truncate(message.segment, message.truncation_offset);
     if (outcome.status == container::Status::kOk) {
         wire::SegmentTruncated truncated;
         truncated.request_id = message.request_id;

@@ -232,6 +232,43 @@ TEST_F(SimStore, ServesAndKeepsWhatItAcknowledgedThroughACrash) {
     });
 }
 
+// Long-term storage lies on the same disk here: nothing but space helps.
+TEST_F(SimStore, HoldsWritersBackWhileTheDiskIsFullAndTakesDeletions) {
+    ASSERT_TRUE(start().ok());
+    constexpr int kAppends = 200;
+    world_.spawn([this]() -> Task<void> {
+        auto client = co_await TestClient::connect(client_node_.runtime(), {"store", store_->local().port});
+        EXPECT_TRUE(client != nullptr);
+        if (!client) co_return;
+        for (std::uint32_t s = 0; s < 2; ++s) {
+            (void)co_await client->call<wire::SegmentCreated>(wire::CreateSegment{1, segment_of(s), 0, 0, "", 0});
+        }
+        (void)co_await client->call<wire::AppendSetup>(wire::SetupAppend{1, test_writer(0), segment_of(0), ""});
+        node_.disk().fill_up();
+        for (int i = 1; i <= kAppends; ++i) client->send(block(test_writer(0), i, 1, std::string(100'000, 'x')));
+        while (acknowledged_ < kAppends) {
+            const auto message = co_await client->receive();
+            const auto* ack = message ? std::get_if<wire::DataAppended>(&*message) : nullptr;
+            EXPECT_TRUE(ack != nullptr) << "a writer is held back, not refused";
+            if (ack == nullptr) break;
+            acknowledged_ = ack->event_number;
+        }
+        co_await client->close();
+    });
+    world_.run_for(2min);
+    EXPECT_GT(acknowledged_, 10);
+    EXPECT_LT(acknowledged_, 100);
+    EXPECT_EQ(store_->health(), SegmentStore::Health::kShort);
+    with_client([](TestClient& client) -> Task<void> {
+        EXPECT_TRUE(co_await client.call<wire::StreamSegmentInfo>(wire::GetStreamSegmentInfo{1, segment_of(0), ""}));
+        EXPECT_TRUE(co_await client.call<wire::SegmentSealed>(wire::SealSegment{2, segment_of(1), ""}));
+        EXPECT_TRUE(co_await client.call<wire::SegmentDeleted>(wire::DeleteSegment{3, segment_of(1), ""}));
+    });
+    node_.disk().make_room();
+    EXPECT_TRUE(world_.run_until([this] { return acknowledged_ == kAppends; }, 1min));
+    EXPECT_EQ(store_->health(), SegmentStore::Health::kServing);
+}
+
 TEST_F(SimStore, CloseAnswersWhatWasAdmitted) {
     ASSERT_TRUE(start().ok());
     world_.run([this]() -> Task<void> {

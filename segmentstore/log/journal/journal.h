@@ -46,7 +46,7 @@ struct JournalOptions {
     // time that a file becomes full. 0: half of total_bytes_max, or 2 GiB. Called on the journal's executor.
     std::uint64_t crowded_bytes = 0;
     std::function<void(ContainerId log)> crowded = nullptr;
-    // A file that nothing needs any more made room(). Called on the journal's executor.
+    // A file that nothing needs any more made room(), or somebody did on the disk. Called on the journal's executor.
     std::function<void()> more_room = nullptr;
     JournalMutations mutations = {};
 };
@@ -71,6 +71,9 @@ public:
 
     // Bytes that fit until total_bytes_max is reached; without that limit what a number can say.
     virtual std::uint64_t room() const = 0;
+    // Bytes that fit until the disk takes no more files: as of the last look at it, which is when the last file was made,
+    // or a second ago when it took none.
+    virtual std::uint64_t disk_room() const = 0;
 
     // Calls JournalOptions::crowded where it is due. The journal does so itself when a file becomes full; who can act
     // upon it only from now on asks for it once.

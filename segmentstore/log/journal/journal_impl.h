@@ -56,6 +56,7 @@ public:
     Task<Result<std::unique_ptr<DurableLog>>> take_over(ContainerId log) override;
     Task<void> close() override;
     std::uint64_t room() const override;
+    std::uint64_t disk_room() const override;
     void ask_for_truncation() override;
     Stats stats() const override;
 
@@ -101,6 +102,10 @@ private:
     Task<Result<void>> rotate();
     Task<Result<void>> prepare_file();
     void prepare_in_background();
+    std::uint64_t room_with_files(std::uint64_t bytes) const;
+    bool disk_takes_a_file() const { return disk_free_ >= options_.file_bytes + options_.keep_free_bytes; }
+    Task<Result<void>> look_at_disk();
+    Task<void> watch_full_disk();
     FileHeader new_header(std::uint64_t file_bytes, std::uint64_t previous_seq);
     BatchHeader next_batch_header() const;
     std::vector<LogStateItem> log_states() const;
@@ -151,6 +156,8 @@ private:
     FillPace pace_;
     std::uint64_t next_file_seq_ = 1;
     std::uint64_t total_bytes_ = 0;
+    std::uint64_t disk_free_ = 0;  // bytes, when last looked at
+    bool watching_disk_ = false;
 
     Stats stats_;
     JournalMetrics metrics_;

@@ -384,6 +384,27 @@ TEST_F(JournalTest, TellsWhatFitsAndWhenThereIsMore) {
     EXPECT_GT(journal->room(), later + kMiB / 2);
 }
 
+TEST_F(JournalTest, KnowsWhatTheDiskTakesAndLooksAgainWhileItIsFull) {
+    int more = 0;
+    options.more_room = [&more] { ++more; };
+    ASSERT_TRUE(open_log().ok());
+    EXPECT_GT(journal->disk_room(), 100 * kMiB);
+    node.disk().fill_up();
+    // Beyond the point where the next file is begun.
+    for (int i = 0; i < 4; ++i) ASSERT_TRUE(append(100'000, 'a').ok());
+    world.run_for(1s);
+    const std::uint64_t left = journal->disk_room();
+    EXPECT_LT(left, kMiB);
+    EXPECT_GT(left, kMiB / 4);
+    world.run_for(5s);
+    EXPECT_EQ(more, 0);
+    node.disk().make_room();
+    world.run_for(2s);
+    EXPECT_EQ(more, 1);
+    EXPECT_GT(journal->disk_room(), 100 * kMiB);
+    for (int i = 0; i < 20; ++i) ASSERT_TRUE(append(100'000, 'b').ok());
+}
+
 TEST_F(JournalTest, AsksTheLogsThatHoldOldFilesToBeTruncated) {
     options.crowded_bytes = 4 * kMiB;
     std::map<std::uint32_t, int> asked;

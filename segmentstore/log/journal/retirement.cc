@@ -78,6 +78,7 @@ Task<void> JournalImpl::dispose_of(SealedFile file) {
     const Result<void> removed = co_await runtime_.disk.remove(options_.directory + "/" + name);
     if (removed || removed.error().is(ErrorCode::kNotFound)) {
         total_bytes_ -= file.disk_bytes;
+        disk_free_ += file.disk_bytes;
         prepare_failed_ = false;
         tell_of_room();
     } else if (!closing_) {

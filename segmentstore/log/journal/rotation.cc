@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <limits>
 #include <set>
+#include <utility>
 
 #include "common/telemetry/log.h"
 #include "segmentstore/log/journal/journal_impl.h"
@@ -17,6 +18,8 @@ constexpr std::uint64_t kFirstFileBytes = 8 * 1024 * 1024;
 // The next file is begun when the present one is this full: early enough to be ready in time, late
 // enough that an idle store keeps one small file.
 constexpr std::uint64_t kPrepareAtFraction = 8;
+// How often a full disk is looked at.
+constexpr std::chrono::seconds kFullDiskLook{1};
 
 // What a failed write or sync leaves behind is anybody's guess, also when the reason is a full disk.
 Error not_to_be_repeated(const Error& error) {
@@ -99,6 +102,8 @@ Task<Result<void>> JournalImpl::start_first_file(Recovered& recovered) {
             co_return std::move(made).error();
         file_bytes = least;
     }
+    // Whoever admits appends relies on it from the start.
+    MR_CO_TRY_VOID(co_await look_at_disk());
     co_return co_await begin_file(std::move(next), recovered.files, std::move(recovered.tail));
 }
 
@@ -258,8 +263,16 @@ Task<Result<void>> JournalImpl::rotate() {
 
 std::uint64_t JournalImpl::room() const {
     if (options_.total_bytes_max == 0) return std::numeric_limits<std::uint64_t>::max();
-    const std::uint64_t left = options_.total_bytes_max - std::min(total_bytes_, options_.total_bytes_max);
-    std::uint64_t room = left / options_.file_bytes * options_.file_bytes;
+    return room_with_files(options_.total_bytes_max - std::min(total_bytes_, options_.total_bytes_max));
+}
+
+std::uint64_t JournalImpl::disk_room() const {
+    return room_with_files(disk_free_ - std::min(disk_free_, options_.keep_free_bytes));
+}
+
+// What is left of the files that there are, and of as many more as `bytes` are enough for.
+std::uint64_t JournalImpl::room_with_files(std::uint64_t bytes) const {
+    std::uint64_t room = bytes / options_.file_bytes * options_.file_bytes;
     for (const OpenFile& file : ready_) room += file.header.file_bytes;
     return room + active_.header.file_bytes - std::min(active_.end, active_.header.file_bytes);
 }
@@ -292,10 +305,10 @@ Task<Result<void>> JournalImpl::prepare_file() {
                         "the journal has " + std::to_string(total_bytes_) + " of at most " +
                             std::to_string(options_.total_bytes_max) + " bytes"};
     }
-    MR_CO_TRY(const std::uint64_t free, co_await runtime_.disk.free_bytes(options_.directory));
-    if (free < file_bytes + options_.keep_free_bytes) {
+    MR_CO_TRY_VOID(co_await look_at_disk());
+    if (!disk_takes_a_file()) {
         co_return Error{ErrorCode::kNoSpace,
-                        "the disk of " + options_.directory + " has " + std::to_string(free) +
+                        "the disk of " + options_.directory + " has " + std::to_string(disk_free_) +
                             " free bytes, the next journal file needs " +
                             std::to_string(file_bytes + options_.keep_free_bytes)};
     }
@@ -305,8 +318,25 @@ Task<Result<void>> JournalImpl::prepare_file() {
               co_await make_journal_file(runtime_, options_.directory, next.header, pace_,
                                          !options_.mutations.skip_directory_sync));
     total_bytes_ += file_bytes;
+    disk_free_ -= std::min(disk_free_, file_bytes);
     ready_.push_back(std::move(next));
     co_return ok();
+}
+
+Task<Result<void>> JournalImpl::look_at_disk() {
+    MR_CO_TRY(disk_free_, co_await runtime_.disk.free_bytes(options_.directory));
+    co_return ok();
+}
+
+// Nobody tells when there is space again.
+Task<void> JournalImpl::watch_full_disk() {
+    while (prepare_failed_ && !closing_ && !failure_) {
+        co_await prepared_changed_.wait_until(runtime_.clock, runtime_.clock.now() + kFullDiskLook);
+        if (!co_await look_at_disk() || !disk_takes_a_file()) continue;
+        prepare_failed_ = false;
+        tell_of_room();
+    }
+    watching_disk_ = false;
 }
 
 void JournalImpl::prepare_in_background() {
@@ -321,6 +351,8 @@ void JournalImpl::prepare_in_background() {
             MR_LOG_WARN("next journal file not made", {"reason", made.error().to_string()});
         preparing_ = false;
         prepared_changed_.notify_all();
+        if (!prepare_failed_ || std::exchange(watching_disk_, true)) co_return;
+        gate_.spawn(runtime_.executor, [this] { return watch_full_disk(); });
     });
 }
 
