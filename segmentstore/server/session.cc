@@ -31,6 +31,11 @@ bool adds_to_log(wire::FrameType type) {
     }
 }
 
+// Comes before an append of the same writer.
+bool prepares_append(wire::FrameType type) {
+    return type == wire::FrameType::kSetupAppend || type == wire::FrameType::kAppendBlock || type == wire::FrameType::kPadding;
+}
+
 bool makes_room(wire::FrameType type) {
     return type == wire::FrameType::kTruncateSegment || type == wire::FrameType::kSealSegment ||
            type == wire::FrameType::kDeleteSegment;
@@ -49,7 +54,7 @@ Session::Session(SessionShared& shared, std::unique_ptr<ByteStream> stream)
                       options.resources = shared.connections;
                       return options;
                   }()} {
-    connection_.on_end([this] { fewer_replies_.notify_all(); });
+    connection_.on_end([this] { wake(); });
 }
 
 Session::~Session() { MR_CHECK(gate_.inside() == 0); }
@@ -57,6 +62,7 @@ Session::~Session() { MR_CHECK(gate_.inside() == 0); }
 Task<void> Session::run() {
     co_await serve_frames();
     deaf_ = true;
+    wake();
     for (Read& read : reads_) read.wait.cancel();
     data_read_.notify_all();
     for (auto& [id, queue] : queues_) {
@@ -79,36 +85,88 @@ Task<void> Session::serve_frames() {
         }
         shared_.metrics.frames_received.add(frames->size());
         for (const wire::Frame& frame : *frames) {
-            if (const auto room = co_await room_for(frame.type); !room) break;  // receive() tells why
+            if (const auto room = co_await room_for_replies(); !room) break;  // receive() tells why
             if (deaf_) break;
-            if (auto handled = handle(frame); !handled) {
+            if (has_to_wait(frame.type)) {
+                co_await hold(frame);
+            } else if (auto handled = handle(frame); !handled) {
                 shared_.report_bad_peer(connection_.peer(), handled.error());
                 co_return;
             }
         }
-        connection_.expect_more(assembler_.block_open() ? "an append block" : nullptr);
+        expect_rest_of_block();
     }
+}
+
+void Session::expect_rest_of_block() {
+    // The rest may be here and be held.
+    connection_.expect_more(held_.empty() && assembler_.block_open() ? "an append block" : nullptr);
+}
+
+bool Session::has_to_wait(wire::FrameType type) const {
+    return held_.empty() ? !may_handle(type) : adds_to_log(type) || prepares_append(type);
+}
+
+Task<void> Session::hold(wire::Frame frame) {
+    held_bytes_ += sizeof frame + frame.payload.size();
+    held_.push_back(std::move(frame));
+    if (held_.size() == 1) gate_.spawn(shared_.runtime.executor, [this] { return serve_held(); });
+    while (held_bytes_ > kMaxHeldBytes && !deaf_ && !connection_.over()) co_await fewer_held_.wait();
+}
+
+Task<void> Session::serve_held() {
+    while (!held_.empty()) {
+        const auto room = co_await room_for(held_.front().type);
+        if (!room || deaf_ || connection_.over()) break;
+        const wire::Frame frame = std::move(held_.front());
+        held_.pop_front();
+        held_bytes_ -= sizeof frame + frame.payload.size();
+        fewer_held_.notify_all();
+        if (auto handled = handle(frame); !handled) {
+            connection_.shut(std::move(handled).error());  // receive() tells why
+            break;
+        }
+        expect_rest_of_block();
+    }
+    held_.clear();
+    held_bytes_ = 0;
+    fewer_held_.notify_all();
+}
+
+bool Session::replies_have_room() const {
+    return waiting_replies_ <= kMaxWaitingReplies && waiting_reply_bytes_ <= shared_.send_queue_bytes &&
+           connection_.queued_bytes() <= shared_.send_queue_bytes;
+}
+
+Task<Result<void>> Session::room_for_replies() {
+    while (!replies_have_room() && !deaf_ && !connection_.over()) {
+        if (connection_.queued_bytes() > shared_.send_queue_bytes) {
+            MR_CO_TRY_VOID(co_await connection_.drained(shared_.send_queue_bytes));
+        } else {
+            co_await fewer_replies_.wait();
+        }
+    }
+    co_return ok();
 }
 
 // All conditions hold together when this returns: whatever suspended, they are looked at again.
 Task<Result<void>> Session::room_for(wire::FrameType type) {
     bool passes = false;
     while (!deaf_ && !connection_.over()) {
-        if (waiting_replies_ > kMaxWaitingReplies || waiting_reply_bytes_ > shared_.send_queue_bytes) {
-            co_await fewer_replies_.wait();
-        } else if (connection_.queued_bytes() > shared_.send_queue_bytes) {
-            MR_CO_TRY_VOID(co_await connection_.drained(shared_.send_queue_bytes));
-        } else if (!adds_to_log(type) || may_add()) {
-            break;
-        } else if (passes && shared_.credits.reserve_available() && !hiccup_ends()) {
-            break;
-        } else if (makes_room(type) && shared_.credits.available_to_free() && !hiccup_ends()) {
+        if (!replies_have_room()) {
+            MR_CO_TRY_VOID(co_await room_for_replies());
+        } else if (may_handle(type) || (passes && shared_.credits.reserve_available() && !hiccup_ends())) {
             break;
         } else {
-            passes = co_await brake();
+            passes = co_await brake(type);
         }
     }
     co_return ok();
+}
+
+bool Session::may_handle(wire::FrameType type) const {
+    return !adds_to_log(type) || may_add() ||
+           (makes_room(type) && shared_.credits.available_to_free() && !hiccup_ends());
 }
 
 bool Session::may_add() const {
@@ -127,11 +185,11 @@ std::optional<MonotonicTime> Session::hiccup_ends() const {
 }
 
 // Holds an operation back until memory has room for it, see AdmissionCredits, or the disk.
-Task<bool> Session::brake() {
+Task<bool> Session::brake(wire::FrameType type) {
     shared_.metrics.braked.add();
     Clock& clock = shared_.runtime.clock;
     MonotonicTime next_frame = clock.now() + kBrakedFrameEvery;
-    while (!may_add() && !deaf_ && !connection_.over()) {
+    while (!may_handle(type) && !deaf_ && !connection_.over()) {
         co_await shared_.credits.changed().wait_until(clock, std::min(next_frame, hiccup_ends().value_or(next_frame)));
         if (clock.now() < next_frame) continue;
         if (shared_.credits.reserve_available()) co_return true;
@@ -314,7 +372,14 @@ void Session::on_stopped(ContainerId container) {
 
 void Session::stop_intake() {
     deaf_ = true;
+    wake();
+}
+
+void Session::wake() {
     fewer_replies_.notify_all();
+    fewer_held_.notify_all();
+    // Who brakes has no signal of its own.
+    if (!held_.empty()) shared_.credits.changed().notify_all();
 }
 
 void Session::end_after_drain() {

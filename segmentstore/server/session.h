@@ -2,11 +2,13 @@
 //
 // One connection of the data port: takes its frames in order, admits what they ask for, and sends
 // replies when what they depend on is committed. A read that waits blocks nothing else. Whatever is
-// wrong with a connection ends that connection only.
+// wrong with a connection ends that connection only. While writers are held back, what they sent waits and the rest of the
+// connection goes on, because clients share connections between writers and readers.
 // Thread rule: the shard's executor. Lifetime: run() has ended before destruction; containers live longer.
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <list>
 #include <memory>
@@ -67,6 +69,8 @@ public:
     static constexpr std::size_t kReadBelowQueued = 256 * 1024;
     // A braked flow still gets a frame through this often.
     static constexpr std::chrono::seconds kBrakedFrameEvery{4};
+    // Frames of braked writers that are taken from the connection, so that those behind them are seen.
+    static constexpr std::size_t kMaxHeldBytes = 1024 * 1024;
     static constexpr std::chrono::seconds kDrainLimit{5};
     // Smaller slices of what was received are copied when they are admitted: what waits for the log
     // then keeps at most so many times of what the credits count.
@@ -86,16 +90,29 @@ private:
     using Next = Result<void>;  // an error ends the connection
 
     Task<void> serve_frames();
+    // Whether a frame of this type has to wait for those that are held, or has to be held itself.
+    bool has_to_wait(wire::FrameType type) const;
+    // Takes a frame off the connection; while too many are held, waits.
+    Task<void> hold(wire::Frame frame);
+    Task<void> serve_held();
+    void expect_rest_of_block();
+    // Waits until replies have room. An error: the connection is over.
+    Task<Result<void>> room_for_replies();
     // Waits until a frame of this type may be handled. An error: the connection is over.
     Task<Result<void>> room_for(wire::FrameType type);
+    bool replies_have_room() const;
+    // Whether there is room for what a frame of this type adds to the log, if it does.
+    bool may_handle(wire::FrameType type) const;
     // Whether memory and disk take what adds to a log; on a full disk it is refused, not held back.
     bool may_add() const;
     // The same for what makes room in the end.
     bool may_free() const { return shared_.credits.reserve_available() || shared_.credits.available_to_free(); }
     // When the first container's hiccup of a full disk becomes a refusal; empty without such.
     std::optional<MonotonicTime> hiccup_ends() const;
-    // Until may_add(), or one frame may pass all the same: then true.
-    Task<bool> brake();
+    // Until a frame of this type may be handled, or one may pass all the same: then true.
+    Task<bool> brake(wire::FrameType type);
+    // Those who wait look at their conditions again.
+    void wake();
     Next handle(const wire::Frame& frame);
     Next handle_unknown(const wire::Frame& frame, Error reason);
     // Hands a message to its on() when its sender may ask for that (access.h), and answers it otherwise.
@@ -179,6 +196,10 @@ private:
     std::size_t waiting_replies_ = 0;
     std::size_t waiting_reply_bytes_ = 0;
     Signal fewer_replies_;
+
+    std::deque<wire::Frame> held_;  // in order
+    std::size_t held_bytes_ = 0;
+    Signal fewer_held_;
 
     // Whom the newest request came from, and what it showed for that.
     std::shared_ptr<const Principal> principal_;

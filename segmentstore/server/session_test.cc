@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // One connection against one container whose log the test holds and releases, byte for byte.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -841,6 +842,91 @@ TEST_F(SessionTest, EverythingThatAddsToTheLogIsBraked) {
     EXPECT_EQ(take_one<wire::SegmentCreated>(other).request_id, 4);
     EXPECT_EQ(take_one<wire::SegmentSealed>(sealing).request_id, 5);
     EXPECT_EQ(take_one<wire::SegmentDeleted>(removing).request_id, 6);
+}
+
+TEST_F(SessionTest, WhatSharesAConnectionWithBrakedWritersGoesOn) {
+    create_segment();
+    create_segment("s/t/1.#epoch.0");
+    Connected& c = connect();
+    set_up(c);
+    send(c, append(1, "readable"));
+    (void)take_one<wire::DataAppended>(c);
+    log_.hold(true);
+    send(c, append(2, std::string(600'000, 'x')), append(3, std::string(600'000, 'x')));
+    settle();
+    ASSERT_FALSE(credits_.available());
+    const container::Lsn before = container_->admitted();
+    // The seal and the set-up stay behind the appends that were sent before them.
+    send(c, append(4, "four"), append(5, "five"), wire::SealSegment{5, kSegment, ""}, setup(kOther), append(0, "late", kOther),
+         read(0, 8), wire::KeepAlive{}, wire::GetSegmentAttribute{6, kSegment, AttributeId{kWriter.bytes}, ""});
+    auto messages = taken(c);
+    ASSERT_EQ(messages.size(), 2u);
+    EXPECT_EQ(std::get<wire::SegmentRead>(messages[0]).data, Bytes::copy_of("readable"));
+    EXPECT_TRUE(std::holds_alternative<wire::KeepAlive>(messages[1]));
+    EXPECT_EQ(container_->admitted(), before);
+    log_.hold(false);
+    settle();
+    messages = taken(c);
+    std::vector<std::string> kinds;
+    for (const auto& message : messages) {
+        if (const auto* ack = std::get_if<wire::DataAppended>(&message)) kinds.push_back("up to " + std::to_string(ack->event_number));
+        else kinds.push_back(wire::to_string(wire::type_of(message)));
+    }
+    ASSERT_GE(kinds.size(), 5u);
+    const std::vector<std::string> last{kinds.end() - 4, kinds.end()};
+    EXPECT_THAT(last, ::testing::ElementsAre("up to 5", "SegmentSealed", "AppendSetup", "SegmentIsSealed"));
+    EXPECT_THAT(kinds, ::testing::Contains("SegmentAttribute"));
+    EXPECT_EQ(stored(), "readable" + std::string(1'200'000, 'x') + "fourfive");
+}
+
+TEST_F(SessionTest, BrakedFramesAreBounded) {
+    create_segment();
+    Connected& c = connect();
+    set_up(c);
+    log_.hold(true);
+    for (int i = 1; i <= 40; ++i) send(c, append(i, std::string(100'000, 'x')));
+    send(c, wire::KeepAlive{});
+    // Twenty or so are admitted or held; what is behind them is not looked at.
+    EXPECT_TRUE(taken(c).empty());
+    log_.hold(false);
+    world_.run_for(1s);
+    const auto messages = taken(c);
+    EXPECT_TRUE(std::any_of(messages.begin(), messages.end(),
+                            [](const auto& message) { return std::holds_alternative<wire::KeepAlive>(message); }));
+    EXPECT_EQ(stored().size(), 4'000'000u);
+}
+
+TEST_F(SessionTest, BrakedFramesEndWithTheirConnection) {
+    create_segment();
+    Connected& c = connect();
+    set_up(c);
+    log_.hold(true);
+    for (int i = 1; i <= 15; ++i) send(c, append(i, std::string(100'000, 'x')));
+    settle();
+    const container::Lsn admitted = container_->admitted();
+    c.peer->end();
+    settle();
+    EXPECT_TRUE(c.ended);
+    log_.hold(false);
+    world_.run_for(1s);
+    EXPECT_EQ(container_->admitted(), admitted);
+    EXPECT_EQ(credits_.taken(), 0u);
+}
+
+TEST_F(SessionTest, BrokenFramesOfBrakedWritersEndTheConnection) {
+    create_segment();
+    Connected& c = connect();
+    set_up(c);
+    log_.hold(true);
+    send(c, append(1, std::string(1'200'000, 'x')), append(2, "held"));
+    arrive(c, "0000000400000000");
+    settle();
+    EXPECT_FALSE(c.ended);
+    log_.hold(false);
+    world_.run_for(1s);
+    EXPECT_TRUE(c.ended);
+    ASSERT_EQ(bad_peers_.size(), 1u);
+    EXPECT_EQ(stored().size(), 1'200'004u);
 }
 
 TEST_F(SessionTest, AppendsAreBrakedBeforeMemoryRunsOut) {
