@@ -44,12 +44,16 @@ class Server:
         self.ports = ports
         self.process = None
 
-    def start(self):
+    def launch(self):
+        """Starts the process and does not wait until it is ready."""
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
                 [MILLRACE, *self.COMMAND, "--data-dir", self.directory, "--controller-port", str(self.ports[0]),
                  "--segmentstore-port", str(self.ports[1]), "--http-port", str(self.ports[2]), *self.options],
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, text=True)
+
+    def start(self):
+        self.launch()
         line = self.process.stdout.readline()
         match = self.READY.match(line)
         if not match:
@@ -83,6 +87,13 @@ class Server:
     def get(self, path):
         with urllib.request.urlopen(f"http://{self.http}{path}", timeout=30) as reply:
             return reply.status, reply.read().decode()
+
+
+class SegmentStore(Server):
+    """The segment store alone: segments by name, without streams."""
+
+    COMMAND = ("segmentstore", "--standalone")
+    READY = re.compile(r"^ready ()segmentstore=(\S+) http=(\S+)\n$")
 
 
 class Result:
