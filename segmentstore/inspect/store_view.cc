@@ -31,7 +31,7 @@ Task<Result<std::unique_ptr<StoreView>>> StoreView::open(Runtime runtime, StoreP
         co_return Error{ErrorCode::kFailedPrecondition,
                         "'" + place.storage() + "' is the long-term storage of another store than '" + place.data_directory + "'"};
     }
-    MR_CO_TRY(view->journal_, co_await log::JournalView::open(runtime, place.journal()));
+    MR_CO_TRY(view->journal_, co_await log::JournalView::open(runtime, place.journal(), format.journal));
     view->slots_.resize(format.containers);
     for (const ContainerId id : view->journal_->logs()) {
         if (id.number() >= format.containers) {

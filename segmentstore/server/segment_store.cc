@@ -88,8 +88,10 @@ Task<Result<void>> SegmentStoreImpl::open() {
     const MonotonicTime began = runtime_.clock.now();
     const std::string storage_directory =
         options_.storage_directory.empty() ? options_.data_directory + "/storage" : options_.storage_directory;
-    MR_CO_TRY(storage_, co_await open_store(runtime_, options_.data_directory, storage_directory, options_.containers));
+    MR_CO_TRY(OpenedStore opened, co_await open_store(runtime_, options_.data_directory, storage_directory, options_.containers));
+    storage_ = std::move(opened.storage);
     log::JournalOptions journal;
+    journal.store = opened.format.journal;
     journal.directory = options_.data_directory + "/journal";
     journal.file_bytes = options_.journal_file_bytes;
     journal.total_bytes_max = options_.journal_total_bytes_max;
@@ -103,6 +105,11 @@ Task<Result<void>> SegmentStoreImpl::open() {
     const std::size_t in_flight = container::LogWriter::kMaxInFlight * container::kMaxEntryBytes;
     journal.queue_bytes_max = std::max(journal.queue_bytes_max, (options_.containers + 1) * in_flight);
     MR_CO_TRY(journal_, co_await log::Journal::open(runtime_, std::move(journal)));
+    if (!opened.format.journal) {
+        // Before anything is acknowledged: from now on a start without this journal is refused.
+        opened.format.journal = journal_->store();
+        MR_CO_TRY_VOID(co_await write_store_format(runtime_, options_.data_directory, opened.format));
+    }
 
     if (options_.journal_total_bytes_max != 0) {
         credits_.limit_log([this] { return journal_->room(); }, options_.journal_total_bytes_max / 4);

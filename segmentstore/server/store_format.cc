@@ -11,7 +11,9 @@ namespace millrace::segmentstore {
 namespace {
 
 constexpr std::string_view kFormatMagic = "mr-store";
-constexpr std::size_t kFormatBytes = 8 + 4 + 4 + 16 + 4;
+constexpr std::size_t kFormatBytes = 8 + 4 + 4 + 16 + 16 + 4;
+// Before it named the journal.
+constexpr std::uint32_t kFormatWithoutJournal = 2;
 constexpr const char* kFormatName = "segmentstore.format";
 
 // Empty when there is no such file.
@@ -35,6 +37,7 @@ ByteBuffer encode_store_format(const StoreFormat& format) {
     out.u32(kStoreFormat);
     out.u32(format.containers);
     out.bytes(format.storage);
+    out.bytes(format.journal.value_or(log::StoreUuid{}));
     out.u32(crc32c(bytes.view()));
     return bytes;
 }
@@ -45,7 +48,10 @@ Result<StoreFormat> decode_store_format(ByteView bytes) {
     const std::uint32_t version = in.u32();
     StoreFormat format;
     format.containers = in.u32();
-    const ByteView id = in.bytes(format.storage.size());
+    const ByteView storage = in.bytes(format.storage.size());
+    log::StoreUuid journal{};
+    const ByteView journal_bytes = in.bytes(version == kFormatWithoutJournal ? 0 : journal.size());
+    const std::size_t checked = bytes.size() - in.remaining();
     const std::uint32_t checksum = in.u32();
     if (as_text(magic) != kFormatMagic) {
         return Error{ErrorCode::kCorrupt, "it is not a format file of a segment store"};
@@ -54,11 +60,13 @@ Result<StoreFormat> decode_store_format(ByteView bytes) {
         return Error{ErrorCode::kUnsupported, "a newer version of Millrace wrote it (format " + std::to_string(version) +
                                                   ", this version knows up to " + std::to_string(kStoreFormat) + ")"};
     }
-    if (checksum != crc32c(bytes.first(kFormatBytes - 4)) || bytes.size() != kFormatBytes || version != kStoreFormat ||
-        in.failed() || format.containers == 0) {
+    if (in.failed() || in.remaining() > 0 || checksum != crc32c(bytes.first(checked)) || version < kFormatWithoutJournal ||
+        format.containers == 0) {
         return Error{ErrorCode::kCorrupt, "its checksum does not match its contents"};
     }
-    std::copy(id.begin(), id.end(), format.storage.begin());
+    std::copy(storage.begin(), storage.end(), format.storage.begin());
+    std::copy(journal_bytes.begin(), journal_bytes.end(), journal.begin());
+    if (journal != log::StoreUuid{}) format.journal = journal;
     return format;
 }
 
@@ -80,17 +88,6 @@ Task<Result<std::unique_ptr<storage::FileStorage>>> new_storage(Runtime runtime,
     co_return std::move(storage);
 }
 
-Task<Result<void>> write_format(Disk& disk, std::string directory, std::string path, StoreFormat format) {
-    const std::string temporary = path + ".new";
-    MR_CO_TRY(auto file, co_await disk.open(temporary, {OpenMode::kCreate, false}));
-    MR_CO_TRY_VOID(co_await file->truncate(0));
-    const ByteBuffer contents = encode_store_format(format);
-    MR_CO_TRY_VOID(co_await file->write_and_sync(0, contents.view()));
-    file.reset();
-    MR_CO_TRY_VOID(co_await disk.rename(temporary, path));
-    co_return co_await disk.sync_directory(directory);
-}
-
 }  // namespace
 
 Task<Result<StoreFormat>> read_store_format(Runtime runtime, std::string directory) {
@@ -102,8 +99,21 @@ Task<Result<StoreFormat>> read_store_format(Runtime runtime, std::string directo
     co_return std::move(format);
 }
 
-Task<Result<std::unique_ptr<storage::FileStorage>>> open_store(Runtime runtime, std::string directory,
-                                                               std::string storage_root, std::uint32_t containers) {
+Task<Result<void>> write_store_format(Runtime runtime, std::string directory, StoreFormat format) {
+    Disk& disk = runtime.disk;
+    const std::string path = directory + "/" + kFormatName;
+    const std::string temporary = path + ".new";
+    MR_CO_TRY(auto file, co_await disk.open(temporary, {OpenMode::kCreate, false}));
+    MR_CO_TRY_VOID(co_await file->truncate(0));
+    const ByteBuffer contents = encode_store_format(format);
+    MR_CO_TRY_VOID(co_await file->write_and_sync(0, contents.view()));
+    file.reset();
+    MR_CO_TRY_VOID(co_await disk.rename(temporary, path));
+    co_return co_await disk.sync_directory(directory);
+}
+
+Task<Result<OpenedStore>> open_store(Runtime runtime, std::string directory, std::string storage_root,
+                                     std::uint32_t containers) {
     const std::string path = directory + "/" + kFormatName;
     MR_CO_TRY(const ByteBuffer bytes, co_await read_whole(runtime.disk, path));
     if (!bytes.empty()) {
@@ -119,7 +129,7 @@ Task<Result<std::unique_ptr<storage::FileStorage>>> open_store(Runtime runtime, 
             co_return Error{ErrorCode::kFailedPrecondition,
                             "'" + storage_root + "' is the long-term storage of another store than '" + directory + "'"};
         }
-        co_return std::move(storage);
+        co_return OpenedStore{*format, std::move(storage)};
     }
     auto journal = co_await runtime.disk.list(directory + "/journal");
     if (!journal && !journal.error().is(ErrorCode::kNotFound)) co_return std::move(journal).error();
@@ -128,8 +138,9 @@ Task<Result<std::unique_ptr<storage::FileStorage>>> open_store(Runtime runtime, 
                                                  "': restore that file, or use another directory"};
     }
     MR_CO_TRY(auto storage, co_await new_storage(runtime, storage_root));
-    MR_CO_TRY_VOID(co_await write_format(runtime.disk, directory, path, {containers, storage->id()}));
-    co_return std::move(storage);
+    const StoreFormat format{containers, storage->id(), std::nullopt};
+    MR_CO_TRY_VOID(co_await write_store_format(runtime, directory, format));
+    co_return OpenedStore{format, std::move(storage)};
 }
 
 }  // namespace millrace::segmentstore

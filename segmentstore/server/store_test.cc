@@ -106,7 +106,7 @@ SegmentStoreOptions test_options(std::string directory) {
 }
 
 TEST(StoreFormat, RefusesAnotherCountANewerVersionAndDamage) {
-    const ByteBuffer good = encode_store_format({16, {}});
+    const ByteBuffer good = encode_store_format({16, {}, {}});
     ASSERT_TRUE(decode_store_format(good.view()).ok());
     EXPECT_EQ(decode_store_format(good.view())->containers, 16u);
     for (std::size_t bit = 0; bit < good.size() * 8; ++bit) {
@@ -117,6 +117,11 @@ TEST(StoreFormat, RefusesAnotherCountANewerVersionAndDamage) {
     for (std::size_t size = 0; size < good.size(); ++size) {
         EXPECT_FALSE(decode_store_format(good.view().first(size)).ok());
     }
+    const auto before_journals = decode_store_format(
+        from_hex("6d722d73746f7265 02000000 10000000 000102030405060708090a0b0c0d0e0f f4e9a02d").view());
+    ASSERT_TRUE(before_journals.ok());
+    EXPECT_EQ(before_journals->containers, 16u);
+    EXPECT_FALSE(before_journals->journal.has_value());
     sim::World world{1};
     sim::Node& node = world.add_node("a");
     const auto open = [&](std::uint32_t containers) {
@@ -297,6 +302,37 @@ TEST_F(SimStore, CloseAnswersWhatWasAdmitted) {
         EXPECT_TRUE(info.has_value());
         if (info) EXPECT_EQ(info->write_offset, acknowledged_);
     });
+}
+
+TEST_F(SimStore, RefusesToStartWithoutItsJournal) {
+    const auto journal_files = [this] {
+        std::vector<std::string> files = node_.disk().files();
+        std::erase_if(files, [](const std::string& file) { return !file.starts_with("/data/journal/"); });
+        return files;
+    };
+    constexpr const char* kFormatFile = "/data/segmentstore.format";
+    const auto format_now = [&] { return *decode_store_format(node_.disk().contents(kFormatFile).view()); };
+    ASSERT_TRUE(start().ok());
+    stop();
+    StoreFormat format = format_now();
+    ASSERT_TRUE(format.journal.has_value());
+
+    (*format.journal)[3] ^= std::byte{1};
+    node_.disk().overwrite(kFormatFile, 0, encode_store_format(format).view());
+    EXPECT_EQ(start().error().detail(), "start the segment store: '/data/journal' holds the journal of another store");
+
+    for (const std::string& file : journal_files()) node_.disk().remove(file);
+    const auto gone = start();
+    EXPECT_EQ(gone.error().detail(), "start the segment store: '/data/journal' holds no journal, but there was one; is it mounted?");
+    EXPECT_TRUE(gone.error().is(ErrorCode::kNotFound));
+    EXPECT_TRUE(journal_files().empty());
+
+    // A first start that came no further than the format file, and one of an older version.
+    format.journal.reset();
+    node_.disk().overwrite(kFormatFile, 0, encode_store_format(format).view());
+    ASSERT_TRUE(start().ok());
+    stop();
+    EXPECT_TRUE(format_now().journal.has_value());
 }
 
 TEST_F(SimStore, ADiskThatFailsStopsTheStore) {

@@ -57,6 +57,7 @@ Task<Result<void>> JournalImpl::recover_and_start() {
     MR_CO_TRY_VOID(co_await runtime_.disk.create_directories(options_.directory));
     MR_CO_TRY(Recovered recovered,
               co_await recover(runtime_, options_.directory, options_.mutations));
+    MR_CO_TRY_VOID(check_store(recovered, options_.store, options_.directory));
     if (recovered.next_file_seq > UINT32_MAX)
         co_return Error{ErrorCode::kInternal, "journal file numbers are used up"};
     if (recovered.store) {

@@ -9,12 +9,14 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "common/base/result.h"
 #include "common/runtime/runtime.h"
 #include "segmentstore/log/durable_log.h"
+#include "segmentstore/log/journal/format.h"
 
 namespace millrace::log {
 
@@ -29,6 +31,8 @@ struct JournalMutations {
 
 struct JournalOptions {
     std::string directory;
+    // The store whose files must be there. Empty: whatever is there is taken, and a new journal is made where nothing is.
+    std::optional<StoreUuid> store = std::nullopt;
     // Size of each preallocated file; a multiple of 4 KiB, 1 MiB .. 1 GiB. The first file after a
     // start is smaller, so that starting is quick. With less than 4 MiB entries are bounded by a
     // quarter of it.
@@ -56,7 +60,8 @@ public:
     // Opens or formats the directory, replays every file, drops a torn tail and makes a new file
     // active. The caller holds the lock of the directory (or of the one above).
     // Errors: kCorrupt names file and offset of damage in the middle; kUnsupported (written by a
-    // newer version); kInvalidArgument (options); kIo; kNoSpace.
+    // newer version); kInvalidArgument (options); kNotFound (no file of options.store is there);
+    // kFailedPrecondition (another store's are); kIo; kNoSpace.
     static Task<Result<std::unique_ptr<Journal>>> open(Runtime runtime, JournalOptions options);
 
     virtual ~Journal() = default;
@@ -65,6 +70,9 @@ public:
     // log and process. The log lives at most as long as the journal. Concurrent calls share
     // batches. Errors: kFailedPrecondition (taken over before), kNoSpace, kIo, kClosed.
     virtual Task<Result<std::unique_ptr<DurableLog>>> take_over(ContainerId log) = 0;
+
+    // In the header of each of its files.
+    virtual const StoreUuid& store() const = 0;
 
     // Finishes what is queued. The logs are closed first, or their calls end in kClosed.
     virtual Task<void> close() = 0;

@@ -54,6 +54,7 @@ public:
     Task<Result<void>> recover_and_start();
 
     Task<Result<std::unique_ptr<DurableLog>>> take_over(ContainerId log) override;
+    const StoreUuid& store() const override { return store_; }
     Task<void> close() override;
     std::uint64_t room() const override;
     std::uint64_t disk_room() const override;

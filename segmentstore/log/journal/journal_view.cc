@@ -128,8 +128,10 @@ Task<Result<JournalFileInfo>> look_at(Runtime runtime, std::string directory, st
 
 }  // namespace
 
-Task<Result<std::unique_ptr<JournalView>>> JournalView::open(Runtime runtime, std::string directory) {
+Task<Result<std::unique_ptr<JournalView>>> JournalView::open(Runtime runtime, std::string directory,
+                                                             std::optional<StoreUuid> store) {
     MR_CO_TRY(Recovered recovered, co_await recover(runtime, directory, {}));
+    MR_CO_TRY_VOID(check_store(recovered, store, directory));
     std::unique_ptr<JournalView> view = std::make_unique<JournalViewImpl>(runtime, std::move(directory), std::move(recovered));
     co_return std::move(view);
 }

@@ -9,6 +9,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,8 +22,8 @@ namespace millrace::log {
 
 class JournalView {
 public:
-    // Reads every batch that counts and checks it, as a start would. Errors: as Journal::open.
-    static Task<Result<std::unique_ptr<JournalView>>> open(Runtime runtime, std::string directory);
+    // Reads every batch that counts and checks it, as a start would. `store`: see JournalOptions. Errors: as Journal::open.
+    static Task<Result<std::unique_ptr<JournalView>>> open(Runtime runtime, std::string directory, std::optional<StoreUuid> store);
     virtual ~JournalView() = default;
 
     // Those that were ever taken over, in order.

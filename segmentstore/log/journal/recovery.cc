@@ -504,4 +504,12 @@ Task<Result<Recovered>> recover(Runtime runtime, std::string directory,
     co_return co_await recovery.run();
 }
 
+Result<void> check_store(const Recovered& recovered, const std::optional<StoreUuid>& expected, const std::string& directory) {
+    if (!expected || recovered.store == expected) return ok();
+    if (!recovered.store) {
+        return Error{ErrorCode::kNotFound, "'" + directory + "' holds no journal, but there was one; is it mounted?"};
+    }
+    return Error{ErrorCode::kFailedPrecondition, "'" + directory + "' holds the journal of another store"};
+}
+
 }  // namespace millrace::log

@@ -59,4 +59,7 @@ struct Recovered {
 
 Task<Result<Recovered>> recover(Runtime runtime, std::string directory, JournalMutations mutations);
 
+// See JournalOptions::store.
+Result<void> check_store(const Recovered& recovered, const std::optional<StoreUuid>& expected, const std::string& directory);
+
 }  // namespace millrace::log
