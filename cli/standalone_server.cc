@@ -9,6 +9,7 @@
 #include "common/keyvalue/rocksdb/rocksdb_engine.h"
 #include "common/rpc/grpc/grpc_rpc.h"
 #include "common/telemetry/log.h"
+#include "segmentstore/server/store_format.h"
 
 namespace millrace::cli {
 namespace {
@@ -54,7 +55,10 @@ Task<Result<void>> StandaloneServer::start() {
     MR_CO_TRY_VOID(co_await start_http());
 
     if (parts_ == ServerParts::kAll) {
-        auto metadata = co_await metadata::EmbeddedMetadataStore::open(runtime_, engine_, {.directory = directory + "/metadata"});
+        // It is made before the segment store's journal; without it no stream would be known any more.
+        const auto used = co_await segmentstore::read_store_format(runtime_, directory);
+        auto metadata = co_await metadata::EmbeddedMetadataStore::open(
+            runtime_, engine_, {.directory = directory + "/metadata", .was_used = used && used->journal});
         if (!metadata) co_return std::move(metadata).error().while_doing("metadata store");
         metadata_ = std::move(metadata).value();
     }

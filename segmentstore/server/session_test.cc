@@ -5,10 +5,15 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstring>
+#include <limits>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
+#include "common/base/binary.h"
+#include "common/model/segment_name.h"
 #include "common/transport/testing/fake_stream.h"
 #include "common/wire/messages.h"
 #include "segmentstore/container/fake_log.h"
@@ -517,6 +522,187 @@ TEST_F(SessionTest, BadFramesEndOnlyTheirConnection) {
     }
     send(good, append(1, "unharmed"));
     EXPECT_EQ(take_one<wire::DataAppended>(good).event_number, 1);
+}
+
+// The least and the greatest of every field, and what lies beside the limits: each request has the documented answer.
+TEST_F(SessionTest, FieldsOutOfRangeHaveTheirDocumentedAnswers) {
+    using wire::FrameType;
+    constexpr std::int64_t kLeast = std::numeric_limits<std::int64_t>::min();
+    constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
+    constexpr std::int32_t kLeast32 = std::numeric_limits<std::int32_t>::min();
+    constexpr std::int32_t kMost32 = std::numeric_limits<std::int32_t>::max();
+    const std::string longest(kMaxSegmentNameBytes, 'n');
+    const std::string too_long = longest + 'n';
+    create_segment();
+    Connected& good = connect();
+    set_up(good);
+    send(good, append(1, "0123456789"));
+    (void)take_one<wire::DataAppended>(good);
+
+    // What a connection of its own, with one writer, gets for a request.
+    enum class End : std::uint8_t { kStays, kEnds };
+    struct Outcome {
+        std::vector<FrameType> answers;
+        End end = End::kStays;
+        bool operator==(const Outcome&) const = default;
+    };
+    std::uint32_t writers = 0;
+    const auto expect = [&](const auto& make, Outcome expected, const char* what) {
+        WriterId writer;
+        writer.bytes[0] = std::byte{0xee};
+        std::memcpy(&writer.bytes[4], &++writers, sizeof writers);
+        Connected& c = connect();
+        set_up(c, writer);
+        const auto messages = make(writer);
+        for (const wire::Message& message : messages) {
+            ByteBuffer frame;
+            wire::encode(message, frame);
+            c.peer->arrive(frame.view());
+        }
+        Outcome outcome;
+        for (const wire::Message& answer : taken(c)) outcome.answers.push_back(wire::type_of(answer));
+        outcome.end = c.ended ? End::kEnds : End::kStays;
+        EXPECT_TRUE(outcome == expected) << what << ": " << outcome.answers.size() << " answers, the first "
+                                         << (outcome.answers.empty() ? "none" : wire::to_string(outcome.answers[0]))
+                                         << (c.ended ? ", and the end: " + bad_peers_.back() : "");
+        c.peer->end();
+        settle();
+    };
+    const auto one = [](const wire::Message& message) { return [message](WriterId) { return std::vector{message}; }; };
+    const auto answer = [](FrameType type) { return Outcome{{type}, End::kStays}; };
+    const Outcome silence;
+    const Outcome ends{{}, End::kEnds};
+
+    expect(one(wire::Hello{kMost32, kLeast32}), answer(FrameType::kHello), "every version");
+    expect(one(wire::Hello{kLeast32, kLeast32}), {{FrameType::kHello}, End::kEnds}, "a version before all others");
+    expect(one(wire::Hello{kMost32, 17}), {{FrameType::kHello}, End::kEnds}, "a version after all others");
+    expect(one(wire::Padding{100'000}), silence, "padding that nobody needs");
+
+    for (const std::string& name : {std::string{}, std::string{"/"}, std::string{"no such"}, std::string("\0", 1), longest}) {
+        expect(one(setup(kOther, name)), answer(FrameType::kNoSuchSegment), "setting a writer up");
+        expect(one(read(0, 1, name)), answer(FrameType::kNoSuchSegment), "reading");
+        expect(one(wire::GetStreamSegmentInfo{1, name, ""}), answer(FrameType::kNoSuchSegment), "info");
+        expect(one(wire::SealSegment{1, name, ""}), answer(FrameType::kNoSuchSegment), "sealing");
+        expect(one(wire::DeleteSegment{1, name, ""}), answer(FrameType::kNoSuchSegment), "deleting");
+        expect(one(wire::TruncateSegment{1, name, 0, ""}), answer(FrameType::kNoSuchSegment), "truncating");
+        expect(one(wire::GetSegmentAttribute{1, name, {}, ""}), answer(FrameType::kNoSuchSegment), "an attribute");
+        expect(one(wire::UpdateSegmentAttribute{1, name, {}, 0, 0, ""}), answer(FrameType::kNoSuchSegment), "setting one");
+    }
+    expect(one(setup(kOther, too_long)), ends, "setting a writer up for too long a name");
+    const wire::Message named_too_long[] = {read(0, 1, too_long),
+                                            wire::GetStreamSegmentInfo{1, too_long, ""},
+                                            wire::SealSegment{1, too_long, ""},
+                                            wire::DeleteSegment{1, too_long, ""},
+                                            wire::TruncateSegment{1, too_long, 0, ""},
+                                            wire::GetSegmentAttribute{1, too_long, {}, ""},
+                                            wire::UpdateSegmentAttribute{1, too_long, {}, 0, 0, ""}};
+    for (const wire::Message& message : named_too_long) expect(one(message), answer(FrameType::kErrorMessage), "too long a name");
+    for (const std::string& name : {std::string{}, std::string{" "}, std::string{"a b"}, std::string{"\xc3\xa9"}, std::string("a\0b", 3),
+                                    std::string{"a\x7f"}, too_long}) {
+        expect(one(wire::CreateSegment{1, name, 0, 0, "", 0}), answer(FrameType::kErrorMessage), "no name for a segment");
+    }
+
+    std::int64_t made = 0;
+    for (const std::int64_t value : {kLeast, std::int64_t{-1}, kMost}) {
+        const auto small = static_cast<std::int32_t>(std::clamp<std::int64_t>(value, kLeast32, kMost32));
+        const std::string segment = "extreme/" + std::to_string(++made);
+        expect(one(wire::CreateSegment{value, segment, small, static_cast<std::int8_t>(std::clamp(small, -128, 127)), "", value}),
+               answer(FrameType::kSegmentCreated), "a policy that means nothing");
+        expect(one(wire::SealSegment{value, segment, ""}), answer(FrameType::kSegmentSealed), "any request id");
+        expect(one(wire::TruncateSegment{1, kSegment, value, ""}), answer(FrameType::kSegmentIsTruncated), "truncating there");
+        expect(one(read(0, small)), answer(FrameType::kSegmentRead), "any suggested length");
+        AttributeId attribute;
+        attribute.bytes[0] = static_cast<std::byte>(made);
+        expect(one(wire::UpdateSegmentAttribute{1, kSegment, attribute, value, wire::kNoAttributeValue, ""}),
+               answer(FrameType::kSegmentAttributeUpdated), "any value");
+    }
+    expect(one(read(kLeast)), answer(FrameType::kErrorMessage), "reading before the beginning");
+    expect(one(read(kMost)), silence, "reading far behind the end waits");
+
+    const auto block = [](std::string_view data, std::int32_t whole, std::int32_t events, std::int64_t number) {
+        return [=](WriterId writer) {
+            return std::vector<wire::Message>{wire::AppendBlock{writer, Bytes::copy_of(data)},
+                                              wire::AppendBlockEnd{writer, whole, {}, events, number, 1}};
+        };
+    };
+    for (const std::int32_t whole : {kLeast32, -1, 3, kMost32}) expect(block("ab", whole, 1, 1), ends, "bytes of whole events");
+    for (const std::int32_t events : {kLeast32, -1, 0}) expect(block("ab", 2, events, 1), ends, "no events");
+    for (const std::int64_t number : {kLeast, std::int64_t{-1}}) expect(block("ab", 2, 1, number), ends, "a negative event number");
+    expect(block("ab", 2, kMost32, kMost), answer(FrameType::kDataAppended), "the last of all events");
+    const Bytes no_payload = Bytes::copy_of(std::string(wire::kFrameHeaderBytes, '\0'));  // an event's header alone
+    for (const std::int64_t offset : {kLeast, std::int64_t{-1}, kMost}) {
+        expect([&](WriterId writer) { return std::vector<wire::Message>{wire::ConditionalBlockEnd{writer, 1, offset, {}, 1}}; },
+               answer(FrameType::kConditionalCheckFailed), "an offset where no segment ends");
+        expect([&](WriterId writer) { return std::vector<wire::Message>{wire::ConditionalAppend{writer, 1, offset, no_payload, 1}}; },
+               answer(FrameType::kConditionalCheckFailed), "an offset where no segment ends");
+    }
+    for (const std::int64_t number : {kLeast, std::int64_t{-1}}) {
+        expect([&](WriterId writer) { return std::vector<wire::Message>{wire::ConditionalBlockEnd{writer, number, 10, {}, 1}}; },
+               ends, "a negative event number");
+    }
+
+    send(good, append(2, "unharmed"));
+    EXPECT_EQ(take_one<wire::DataAppended>(good).event_number, 2);
+    EXPECT_EQ(stored(), "0123456789abunharmed");
+    // What was stored of all that can be read back at the next start.
+    log::FakeLog next_log{disk_};
+    container::DataCache cache{8 * 1024 * 1024};
+    container::ContainerOptions options;
+    options.id = ContainerId{0};
+    container::Container next{world_.executor(), world_.clock(), next_log, credits_, cache, options, nullptr};
+    const auto recovered = world_.run([&] { return next.recover(); });
+    EXPECT_TRUE(recovered.ok()) << recovered.error().to_string();
+    EXPECT_EQ(next.counts().segments, container_->counts().segments);
+    world_.run([&] { return next.close(); });
+}
+
+TEST_F(SessionTest, EveryTypeThatIsNoRequestEndsTheConnection) {
+    // As the protocol numbers them; what is not offered is answered, see KnownRequestsThatWeDoNotOfferAreAnswered.
+    const std::set<std::int32_t> requests{-127, -1, 1, 3, 4, 5, 9, 11, 20, 28, 30, 32, 34, 36, 38, 40, 41,
+                                          58, 68, 70, 71, 74, 76, 78, 83, 85, 88, 89, 90, 100};
+    const auto ended_by = [this](std::int32_t type) {
+        ByteBuffer frame;
+        BigEndianWriter out{frame};
+        out.i32(type);
+        out.i32(64);
+        frame.resize(frame.size() + 64);
+        Connected& c = connect();
+        c.peer->arrive(frame.view());
+        settle();
+        const bool ended = c.ended && c.peer->taken.empty();
+        c.peer->end();
+        settle();
+        return ended;
+    };
+    for (std::int32_t type = -300; type <= 300; ++type) {
+        if (!requests.contains(type)) EXPECT_TRUE(ended_by(type)) << type;
+    }
+    for (const std::int32_t type : {std::numeric_limits<std::int32_t>::min(), std::numeric_limits<std::int32_t>::max(), 1 << 24, 1 << 16}) {
+        EXPECT_TRUE(ended_by(type)) << type;
+    }
+}
+
+TEST_F(SessionTest, AWriterThatWasSetUpElsewhereIsNeverAcknowledgedHereAgain) {
+    create_segment();
+    Connected& before = connect();
+    set_up(before);
+    log_.hold(true);
+    send(before, append(1, "a"), append(2, "b"));
+    EXPECT_TRUE(taken(before).empty());
+    Connected& after = connect();
+    send(after, setup());
+    EXPECT_TRUE(taken(after).empty());  // what it will say is not durable yet
+    send(before, append(3, "c"));
+    log_.hold(false);
+    EXPECT_EQ(take_one<wire::AppendSetup>(after).last_event_number, 2);
+    // Nothing but the refusal, although 1 and 2 are stored.
+    const auto refused = take_one<wire::InvalidEventNumber>(before);
+    EXPECT_EQ(refused.event_number, 3);
+    EXPECT_EQ(refused.writer_id, kWriter);
+    EXPECT_TRUE(before.ended);
+    send(after, append(3, "C"));
+    EXPECT_EQ(take_one<wire::DataAppended>(after).previous_event_number, 2);
+    EXPECT_EQ(stored(), "abC");
 }
 
 TEST_F(SessionTest, KnownRequestsThatWeDoNotOfferAreAnswered) {

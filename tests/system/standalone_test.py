@@ -142,6 +142,26 @@ class StandaloneTest(SystemTest):
         self.assertEqual((code, out), (1, ""), err)
         self.assertIn("/proc/millrace", err)
 
+    def test_parts_that_are_gone_are_not_made_anew(self):
+        server = self.server()
+        self.done(run("scope", "create", "s", controller=server.controller))
+        server.terminate()
+        for part in ("metadata", "journal"):
+            place = os.path.join(server.directory, part)
+            for leave in (False, True):  # the directory itself, as a mount that is missing does
+                shutil.move(place, place + ".gone")
+                if leave:
+                    os.mkdir(place)
+                with self.assertRaises(AssertionError) as refused:
+                    server.start()
+                self.assertIn(f"'{place}'", str(refused.exception))
+                self.assertIn("is it mounted?", str(refused.exception))
+                if os.path.isdir(place):
+                    os.rmdir(place)
+                shutil.move(place + ".gone", place)
+        server.start()
+        self.assertEqual(self.done(run("scope", "list", controller=server.controller)).out, b"s\n")
+
     @unittest.skipUnless(os.geteuid() == 0, "needs root to become somebody else")
     def test_data_directory_of_somebody_else(self):
         os.mkdir(self.path("private"), 0o755)

@@ -529,6 +529,9 @@ Task<Result<std::unique_ptr<EmbeddedMetadataStore>>> EmbeddedMetadataStore::open
     const std::string directory = options.directory;
     const Result<std::vector<std::string>> names = co_await runtime.disk.list(directory);
     if (!names && !names.error().is(ErrorCode::kNotFound)) co_return Error{names.error()}.while_doing("the metadata store");
+    if (options.was_used && (!names || names->empty())) {
+        co_return Error{ErrorCode::kNotFound, "'" + directory + "' is empty or missing, but there was something; is it mounted?"};
+    }
     if (names && std::binary_search(names->begin(), names->end(), "CURRENT")) {
         co_return Error{ErrorCode::kUnsupported, "the metadata in " + directory +
                                                      " is that of a version before the first release, which this one cannot "

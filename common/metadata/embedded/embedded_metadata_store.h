@@ -22,13 +22,15 @@ namespace millrace::metadata {
 struct EmbeddedOptions {
     // Made if need be. Nobody else puts files there.
     std::string directory;
+    // It was used before, so that a directory without anything in it is not a new one.
+    bool was_used = false;
     // Free bytes of the file system below which nothing is written.
     std::uint64_t keep_free_bytes = 16 * 1024 * 1024;
 };
 
 class EmbeddedMetadataStore : public MetadataStore {
 public:
-    // kInUse: another process has the directory; kUnsupported: another version, or something else, wrote it; kCorrupt; kIo;
+    // kInUse: another process has the directory; kNotFound: it was used and is gone; kUnsupported: another version, or something else, wrote it; kCorrupt; kIo;
     // kNoSpace: it is new, or has ephemeral nodes to remove, and the disk is full. The runtime outlives the store.
     static Task<Result<std::unique_ptr<EmbeddedMetadataStore>>> open(Runtime runtime,
                                                                      std::shared_ptr<keyvalue::Engine> engine,

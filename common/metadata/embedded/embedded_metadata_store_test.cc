@@ -307,6 +307,18 @@ TEST(EmbeddedMetadataStore, RefusesTheFilesOfFirstVersions) {
     EXPECT_NE(opened.error().detail().find("/m"), std::string::npos);
 }
 
+TEST(EmbeddedMetadataStore, IsNotMadeAnewWhereItWasUsed) {
+    Machine machine{1, keyvalue::make_fake_engine(), "/m"};
+    machine.options().was_used = true;
+    const Opened opened = machine.open();
+    ASSERT_FALSE(opened.ok());
+    EXPECT_TRUE(opened.error().is(ErrorCode::kNotFound)) << opened.error().to_string();
+    EXPECT_NE(opened.error().detail().find("'/m'"), std::string::npos);
+    EXPECT_TRUE(machine.node().disk().files().empty());
+    machine.options().was_used = false;
+    machine.start();
+}
+
 // Rows that something else wrote.
 Error open_after(const std::vector<keyvalue::Row>& rows) {
     Machine machine{1, keyvalue::make_fake_engine(), "/m"};
