@@ -176,6 +176,8 @@ struct TieringOptions {
     std::chrono::nanoseconds max_age = std::chrono::minutes{5};
     // After a failure, this is waited first, then twice as long each time up to thirty times.
     std::chrono::nanoseconds retry = std::chrono::seconds{1};
+    // A storage that hangs fails nothing; this long after its last answer it is told of.
+    std::chrono::nanoseconds stuck_after = std::chrono::seconds{30};
 };
 
 struct ContainerOptions {
@@ -267,8 +269,9 @@ public:
     // Full, and no hiccup.
     bool refuses() const { return full() && clock_.now() >= *refuses_from(); }
     bool stopped() const { return stopped_; }
-    // Why the last attempt to move something to long-term storage failed; empty when it did not.
-    const std::string& tiering_trouble() const { return tiering_trouble_; }
+    // Why nothing moves to long-term storage: the last attempt failed, or this one has come no further for
+    // TieringOptions::stuck_after. Empty: all is well.
+    std::string tiering_trouble() const;
     ContainerId id() const { return options_.id; }
     Counts counts() const;
     // Committed ones, sorted by key.
@@ -395,6 +398,7 @@ private:
     std::uint64_t next_object_ = 1;  // of this epoch
     Signal tier_wake_;
     std::string tiering_trouble_;
+    std::optional<MonotonicTime> tiering_progress_;  // the last, of the attempt under way
     // Planned, and certainly not there yet.
     std::optional<ObjectId> planned_data_;
     std::optional<ObjectId> planned_snapshot_;

@@ -115,7 +115,9 @@ Task<void> Container::tier_loop() {
     int failures = 0;
     removals_due_ = anchored_.has_value();
     while (!stopped_) {
+        tiering_progress_ = clock_.now();
         const Result<bool> done = co_await tier_once();
+        tiering_progress_.reset();
         if (done) {
             failures = 0;
             tiering_trouble_.clear();
@@ -134,6 +136,13 @@ Task<void> Container::tier_loop() {
         const MonotonicTime again = clock_.now() + options_.tiering.retry * std::min(failures, kRetryFactorMax);
         while (!stopped_ && clock_.now() < again) co_await tier_wake_.wait_until(clock_, again);
     }
+}
+
+std::string Container::tiering_trouble() const {
+    if (!tiering_trouble_.empty() || !tiering_progress_) return tiering_trouble_;
+    const auto since = clock_.now() - *tiering_progress_;
+    if (since < options_.tiering.stuck_after) return {};
+    return "no answer for " + std::to_string(std::chrono::duration_cast<std::chrono::seconds>(since).count()) + " s";
 }
 
 // False: there is nothing to do now.
@@ -231,6 +240,7 @@ Task<Result<void>> Container::write_runs(ObjectId object, LogPosition end, std::
             if (read.status != ReadStatus::kData) co_return Error{ErrorCode::kClosed, "the container stopped"};
             std::vector<Bytes> pieces{read.data};
             MR_CO_TRY_VOID(co_await writer->add(range.segment->key.number(), range.segment->name, cursor.offset_, std::move(pieces)));
+            tiering_progress_ = clock_.now();
             cursor.offset_ += static_cast<std::int64_t>(read.data.size());
         }
     }

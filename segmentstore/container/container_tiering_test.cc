@@ -211,6 +211,20 @@ TEST_F(ContainerTieringTest, AStorageThatIsAwayIsTriedForLongWithoutFillingTheLo
     EXPECT_EQ(read_all(), expected);
 }
 
+TEST_F(ContainerTieringTest, AStorageThatHangsIsToldOf) {
+    storage.hold(true);
+    add(block('a'));
+    world.run_for(29s);
+    EXPECT_EQ(container->tiering_trouble(), "");
+    world.run_for(31s);
+    EXPECT_NE(container->tiering_trouble().find("no answer for"), std::string::npos) << container->tiering_trouble();
+    add("goes on");
+    storage.hold(false);
+    ASSERT_TRUE(snapshots(1));
+    EXPECT_EQ(container->tiering_trouble(), "");
+    EXPECT_EQ(read_all(), expected);
+}
+
 TEST_F(ContainerTieringTest, AFullStorageIsFreedByWhatSegmentsGiveUp) {
     add(block('a'));
     ASSERT_TRUE(snapshots(1));

@@ -210,7 +210,8 @@ SegmentStore::Health SegmentStoreImpl::health() const {
 
 std::string SegmentStoreImpl::storage_trouble() const {
     for (const Slot& slot : slots_) {
-        if (slot.container && !slot.container->tiering_trouble().empty()) return slot.container->tiering_trouble();
+        std::string trouble = slot.container ? slot.container->tiering_trouble() : std::string{};
+        if (!trouble.empty()) return trouble;
     }
     return {};
 }
