@@ -30,13 +30,23 @@ Task<int> serve(AsioRuntime& asio, const CommandLine& line, const ServerSettings
     OneShot<int> stop;
     Gate gate;
     std::optional<TerminationSignals> signals{asio};
+    bool starting = true;
     gate.spawn(runtime.executor, [&]() -> Task<void> {
-        if (co_await signals->wait()) stop.set(kDone);
+        if (!co_await signals->wait()) co_return;
+        if (starting) {
+            // A start may take long, or wait for a storage that hangs. Nothing was acknowledged yet: it may end as in a crash.
+            MR_LOG_INFO("stopped while starting");
+            (void)log_line::flush(kLogPatience);
+            exit_at_once(kDone);
+        }
+        stop.set(kDone);
     });
 
     StandaloneServer server{runtime, settings, parts};
     int code = kDone;
-    if (auto started = co_await server.start(); !started) {
+    auto started = co_await server.start();
+    starting = false;
+    if (!started) {
         code = fail(line, started.error());
     } else if (!print_line(line, server.ready_line())) {
         code = kFailed;

@@ -185,7 +185,8 @@ class Connection:
         return payload[at + 14:at + 14 + size], end
 
     def read_all(self, segment, size, offset=0):
+        """Exactly these bytes, in as many reads as it takes."""
         data = b""
         while len(data) < size:
             data += self.read(segment, offset + len(data))[0]
-        return data
+        return data[:size]

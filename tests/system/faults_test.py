@@ -1,0 +1,399 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Damaged, missing, full, read-only and hanging directories: what is refused, by which words, and what goes on (docs/operations.md)."""
+
+import json
+import os
+import shutil
+import signal
+import struct
+import subprocess
+import unittest
+import urllib.error
+
+from harness import SegmentStore, SystemTest, run, wait_for
+from raw_frames import ERROR_MESSAGE, NONE, Connection, Refused, event
+
+KIB, MIB = 1 << 10, 1 << 20
+SEGMENTS = ("a/b/0.#epoch.0", "a/b/1.#epoch.0")
+WRITER = bytes(range(16))
+PAYLOAD = b"x" * (100 * KIB)
+WHOLE = event(PAYLOAD)
+# Everything stays in the journal; and everything leaves it.
+KEPT = ("--containers", "2", "--journal-file-bytes", "4MiB", "--cache-bytes", "8MiB")
+MOVED = KEPT + ("--journal-total-bytes-max", "32MiB", "--tiering-window-bytes", "256KiB", "--tiering-age-max-seconds", "1s")
+
+
+def contents_below(directory):
+    found = {}
+    for at, _, names in os.walk(directory):
+        for name in names:
+            with open(os.path.join(at, name), "rb") as file:
+                found[os.path.join(at, name)] = file.read()
+    return found
+
+
+def change(path, offset, make):
+    with open(path, "r+b") as file:
+        file.seek(offset)
+        byte = file.read(1)[0]
+        file.seek(offset)
+        file.write(bytes([make(byte)]))
+
+
+class FaultTest(SystemTest):
+    def store(self, *options, directory=None):
+        store = SegmentStore(directory or self.path("data"), *options)
+        store.log_path = self.path("log")
+        self.addCleanup(store.close)
+        return store
+
+    def connect(self, store):
+        connection = Connection(store.segmentstore)
+        self.addCleanup(connection.close)
+        return connection
+
+    def fill(self, store, events):
+        """As many acknowledged events in each segment."""
+        connection = self.connect(store)
+        for segment in SEGMENTS:
+            connection.create(segment)
+            last = connection.set_up(segment, WRITER)
+            first = 1 if last == NONE else last + 1
+            for number in range(first, first + events):
+                connection.append(WRITER, number, PAYLOAD)
+
+    def assert_has(self, store, events):
+        connection = self.connect(store)
+        for segment in SEGMENTS:
+            self.assertEqual(connection.set_up(segment, WRITER), events)
+            self.assertTrue(connection.read_all(segment, events * len(WHOLE)) == WHOLE * events)
+
+    def assert_refuses_to_start(self, store, *parts, journal_is_whole=False):
+        """It ends with 1, names these, and has changed nothing; a journal that is whole may have begun another file."""
+        before = contents_below(store.directory)
+        with open(store.log_path, "w", encoding="utf-8"):
+            pass
+        with self.assertRaises(AssertionError):
+            store.start()
+        self.assertEqual(store.process.returncode, 1)
+        said = store.log_tail().splitlines()[-1]
+        for part in parts:
+            self.assertIn(part, said)
+        after = contents_below(store.directory)
+        for contents in (before, after):
+            del contents[os.path.join(store.directory, "LOCK")]  # holds who tried
+            for path in [path for path in contents if journal_is_whole and "/journal/" in path]:
+                del contents[path]
+        self.assertEqual([path for path in before if after.get(path) != before[path]], [])
+        self.assertEqual(set(after), set(before))
+
+    def health(self, store):
+        try:
+            return json.loads(store.get("/health")[1])
+        except urllib.error.HTTPError as refused:
+            with refused:
+                return json.loads(refused.read())
+
+
+class DamagedDirectoryTest(FaultTest):
+    """What lies in a directory is damaged or lost while nothing runs."""
+
+    def stopped(self, *options, events=80):
+        store = self.store(*options)
+        store.start()
+        self.fill(store, events)
+        self.assertEqual(store.terminate(), 0)
+        shutil.copytree(store.directory, store.directory + ".whole")
+        return store
+
+    def make_whole(self, store):
+        shutil.rmtree(store.directory)
+        shutil.copytree(store.directory + ".whole", store.directory)
+
+    def test_the_journal(self):
+        store = self.stopped(*KEPT)
+        batches = json.loads(self.done(run("admin", "journal", store.directory, "--batches", "--output", "json")).out)
+        files = sorted({batch["file"] for batch in batches})
+        self.assertGreaterEqual(len(files), 3)
+        paths = [os.path.join(store.directory, "journal", name) for name in files]
+
+        def lose():
+            os.remove(paths[1])
+
+        def shorten():
+            os.truncate(paths[1], 2 * MIB)
+
+        def swap():
+            os.rename(paths[0], paths[0] + ".old")
+            os.rename(paths[1], paths[0])
+            os.rename(paths[0] + ".old", paths[1])
+
+        def take_over_by_a_newer_version():
+            change(paths[1], 8, lambda _: 99)
+
+        in_the_middle = next(batch for batch in batches if batch["file"] == files[1] and batch["offset"] > MIB)
+        at_the_end = batches[-2]  # the last one proves it
+
+        for damage, parts in ((lose, (paths[1], "missing")), (shorten, (paths[1], "offset", "ends")), (swap, (paths[0], files[1])),
+                              (take_over_by_a_newer_version, (paths[1],))):
+            with self.subTest(damage.__name__):
+                damage()
+                self.assert_refuses_to_start(store, *parts)
+                self.assertEqual(run("admin", "verify", store.directory).code, 1)
+                self.make_whole(store)
+        for batch in (in_the_middle, at_the_end):
+            path = os.path.join(store.directory, "journal", batch["file"])
+            with self.subTest("a flipped bit", **batch):
+                change(path, batch["offset"] + batch["bytes"] // 2, lambda byte: byte ^ 8)
+                self.assert_refuses_to_start(store, path, f"offset {batch['offset']}")
+                self.make_whole(store)
+        store.start()
+        self.assert_has(store, 80)
+
+    def test_a_write_that_was_cut_off_is_dropped(self):
+        store = self.store(*KEPT)
+        store.start()
+        self.fill(store, 20)
+        store.kill()
+        last = json.loads(self.done(run("admin", "journal", store.directory, "--batches", "--output", "json")).out)[-1]
+        with open(os.path.join(store.directory, "journal", last["file"]), "r+b") as file:
+            file.seek(last["offset"] + last["bytes"])
+            file.write(os.urandom(64 * KIB))
+        store.start()
+        self.assert_has(store, 20)
+
+    def test_files_of_a_newer_version(self):
+        store = self.stopped(*KEPT, events=1)
+        for name in ("segmentstore.format", "storage/STORAGE"):
+            with self.subTest(name):
+                path = os.path.join(store.directory, name)
+                change(path, 8, lambda version: version + 100)
+                self.assert_refuses_to_start(store, path, "newer version")
+                self.make_whole(store)
+        store.start()
+        self.assert_has(store, 1)
+
+    def test_parts_that_are_gone(self):
+        store = self.stopped(*MOVED)
+        for part in ("journal", "storage", "segmentstore.format"):
+            with self.subTest(part):
+                path = os.path.join(store.directory, part)
+                (os.remove if os.path.isfile(path) else shutil.rmtree)(path)
+                # What is made anew by a start that was refused is an empty directory at most.
+                self.assert_refuses_to_start(store, part)
+                self.make_whole(store)
+        store.start()
+        self.assert_has(store, 80)
+
+    def test_damaged_old_bytes_fail_their_reads_only(self):
+        store = self.stopped(*MOVED)
+        extents = json.loads(self.done(run("admin", "extents", store.directory, SEGMENTS[0], "--output", "json")).out)
+        first = extents[0]
+        path = os.path.join(store.directory, "storage", first["in"].removeprefix("object "))
+
+        def flip():
+            change(path, first["position"] + first["length"] // 2, lambda byte: byte ^ 1)
+
+        def lose():
+            os.remove(path)
+
+        for damage in (flip, lose):
+            with self.subTest(damage.__name__):
+                damage()
+                store.start()
+                connection = self.connect(store)
+                connection.ask_read(SEGMENTS[0], 0)
+                kind, answer = connection.next()
+                self.assertEqual(kind, ERROR_MESSAGE)
+                self.assertIn(path.encode() if damage is lose else os.path.basename(path).encode(), answer)
+                # The connection, the rest of the segment and the other one are as before.
+                end = first["length"]
+                self.assertTrue(connection.read_all(SEGMENTS[0], len(WHOLE), -(-end // len(WHOLE)) * len(WHOLE)) == WHOLE)
+                self.assertTrue(connection.read_all(SEGMENTS[1], 80 * len(WHOLE)) == WHOLE * 80)
+                self.assertEqual(connection.set_up(SEGMENTS[0], WRITER), 80)
+                connection.append(WRITER, 81, PAYLOAD)
+                self.assertEqual(store.terminate(), 0)
+                self.make_whole(store)
+        store.start()
+        self.assert_has(store, 80)
+
+    def test_a_damaged_snapshot_is_named(self):
+        store = self.stopped(*MOVED)
+        snapshots = [row["object"] for row in json.loads(self.done(run("admin", "objects", store.directory, "--output", "json")).out)
+                     if row["kind"] == "snapshot" and row["state"] == "in use"]
+        change(os.path.join(store.directory, "storage", snapshots[-1]), 100, lambda byte: byte ^ 1)
+        self.assert_refuses_to_start(store, snapshots[-1], journal_is_whole=True)
+        self.make_whole(store)
+        store.start()
+        self.assert_has(store, 80)
+
+    def test_a_directory_in_use(self):
+        store = self.store(*KEPT)
+        store.start()
+        second = self.store(*KEPT)
+        with self.assertRaises(AssertionError) as refused:
+            second.start()
+        self.assertIn(f"process {store.process.pid}", str(refused.exception))
+        self.fill(store, 1)
+
+
+@unittest.skipUnless(os.geteuid() == 0 and shutil.which("mount"), "needs root to mount file systems of its own")
+class FileSystemTest(FaultTest):
+    """A file system that is full, read-only or hangs, while the server runs and when it starts."""
+
+    def mounted(self, name, size):
+        path = self.path(name)
+        os.mkdir(path)
+        done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", path], capture_output=True, text=True)
+        if done.returncode != 0:
+            self.skipTest(f"no file system can be mounted here: {done.stderr.strip()}")
+        self.addCleanup(subprocess.run, ["umount", "-l", path], check=True)
+        return path
+
+    def remount(self, path, how):
+        # Busy while a file of it is open for writing.
+        wait_for(lambda: subprocess.run(["mount", "-o", f"remount,{how}", path], capture_output=True).returncode == 0, "a remount")
+
+    def fill_up(self, path):
+        with open(os.path.join(path, "ballast"), "wb", buffering=0) as ballast:
+            try:
+                while True:
+                    ballast.write(bytes(64 * KIB))
+            except OSError:
+                pass
+        return ballast.name
+
+    def append_until_refused(self, connection, number):
+        """The number of the first event that was refused."""
+        while True:
+            try:
+                connection.append(WRITER, number, PAYLOAD)
+            except Refused as refused:
+                self.assertEqual(refused.kind, ERROR_MESSAGE)
+                self.assertIn(b"disk is full", refused.payload)
+                connection.ends()
+                return number
+            number += 1
+
+    def test_a_full_data_directory(self):
+        place = self.mounted("small", "64m")
+        store = self.store(*KEPT, "--journal-keep-free-bytes", "1MiB", directory=os.path.join(place, "data"))
+        store.start()
+        self.fill(store, 1)
+        ballast = self.fill_up(place)
+        connection = self.connect(store)
+        connection.set_up(SEGMENTS[0], WRITER)
+        refused = self.append_until_refused(connection, 2)
+        self.assertEqual(self.health(store)["status"], "degraded")
+        self.assertIn("disk is full", self.health(store)["reasons"][0])
+        reader = self.connect(store)
+        acknowledged = (refused - 1) * len(WHOLE)
+        self.assertTrue(reader.read_all(SEGMENTS[0], acknowledged)[:acknowledged] == WHOLE * (refused - 1))
+        # A start needs a little of what it kept free; then it is read as well.
+        store.kill()
+        self.assert_refuses_to_start(store, "/journal/", "No space left on device")
+        os.truncate(ballast, os.path.getsize(ballast) - MIB)
+        store.start()
+        reader = self.connect(store)
+        self.assertTrue(reader.read_all(SEGMENTS[0], acknowledged)[:acknowledged] == WHOLE * (refused - 1))
+        os.remove(ballast)
+        wait_for(lambda: self.health(store)["status"] == "serving", "health says that there is space")
+        connection = self.connect(store)
+        last = connection.set_up(SEGMENTS[0], WRITER)
+        # The refused one may have been stored: who was refused asks.
+        self.assertIn(last, (refused - 1, refused))
+        connection.append(WRITER, last + 1, PAYLOAD)
+        self.assertTrue(connection.read_all(SEGMENTS[0], (last + 1) * len(WHOLE)) == WHOLE * (last + 1))
+
+    def test_a_data_directory_that_cannot_be_written(self):
+        place = self.mounted("small", "64m")
+        store = self.store(*KEPT, directory=os.path.join(place, "data"))
+        store.start()
+        self.fill(store, 1)
+        store.terminate()
+        self.remount(place, "ro")
+        self.assert_refuses_to_start(store, store.directory, "Read-only file system")
+        self.remount(place, "rw")
+        store.start()
+        self.assert_has(store, 1)
+
+    def storage_store(self):
+        place = self.mounted("lts", "24m")
+        store = self.store(*MOVED, "--storage-dir", os.path.join(place, "storage"))
+        store.start()
+        self.fill(store, 20)
+        return store, place
+
+    def still_serves(self, store, events):
+        """Appends go on, and everything is read."""
+        self.fill(store, 10)
+        self.assert_has(store, events + 10)
+        return events + 10
+
+    def degraded(self, store, *parts):
+        health = wait_for(lambda: (lambda now: now if now["status"] == "degraded" else None)(self.health(store)), "degraded health")
+        for part in ("long-term storage: ", *parts):
+            self.assertIn(part, health["reasons"][0])
+
+    def test_long_term_storage_that_is_read_only_or_full(self):
+        store, place = self.storage_store()
+        events = 20
+
+        def read_only():
+            self.remount(place, "ro")
+            return lambda: self.remount(place, "rw")
+
+        def full():
+            ballast = self.fill_up(place)
+            return lambda: os.remove(ballast)
+
+        for fault, reason in ((read_only, "Read-only file system"), (full, "no space")):
+            with self.subTest(fault.__name__):
+                mend = fault()
+                events = self.still_serves(store, events)
+                self.degraded(store, place, reason)
+                store.kill()
+                store.start()
+                events = self.still_serves(store, events)
+                self.degraded(store, place, reason)
+                mend()
+                wait_for(lambda: self.health(store)["status"] == "serving", "health says that all is well")
+                events = self.still_serves(store, events)
+        self.assertEqual(store.terminate(), 0)
+        self.assertEqual(run("admin", "verify", store.directory, "--storage-dir", os.path.join(place, "storage")).code, 0)
+
+
+class HangingStorageTest(FaultTest):
+    """Opening a FIFO that nobody writes hangs, as a file system that went away does."""
+
+    def test_while_it_runs_and_at_a_start(self):
+        store = self.store(*MOVED)
+        store.start()
+        self.fill(store, 20)
+        mark = os.path.join(store.directory, "storage", "STORAGE")
+        shutil.move(mark, mark + ".kept")
+        os.mkfifo(mark)
+        self.fill(store, 10)
+        self.assert_has(store, 30)  # what was moved before has its own files
+        store.kill()
+        http = f"127.0.0.1:{store.ports[2]}"
+        store.launch()
+        store.http = http
+
+        def starting():
+            try:
+                return self.health(store)["status"] == "starting"
+            except OSError:
+                return False  # not listening yet
+
+        wait_for(starting, "health says that it starts")
+        self.assertEqual(store.terminate(), 0)
+        os.remove(mark)
+        shutil.move(mark + ".kept", mark)
+        store.start()
+        self.assertEqual(self.health(store)["status"], "serving")
+        self.assert_has(store, 30)
+
+
+if __name__ == "__main__":
+    unittest.main()
