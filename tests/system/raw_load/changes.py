@@ -12,7 +12,7 @@ class Changes(Worker):
     """Seals, truncates, creates, deletes and sets attributes. After each loss of the server everything is compared."""
 
     SEAL_AFTER = 8 << 20
-    KEPT_SEGMENTS = 3  # of a lane, beyond the last one
+    KEPT_SEGMENTS = 3  # the newest of a lane
 
     def __init__(self, site, lanes, verdict, chance):
         super().__init__(site, "changes")
@@ -29,8 +29,8 @@ class Changes(Worker):
     def work(self, connection):
         self.compare(connection)
         while not self.site.stopping.is_set():
-            change = self.chance.choice((self.seal, self.truncate, self.delete_old, self.set_attribute, self.set_attribute,
-                                         self.use_scratch))
+            change = self.chance.choice((self.seal, self.seal, self.truncate, self.delete_old, self.delete_old, self.set_attribute,
+                                         self.set_attribute, self.use_scratch))
             if change(connection):
                 self.done[change.__name__] = self.done.get(change.__name__, 0) + 1
             # A pace that leaves the processor to the others.
@@ -63,7 +63,7 @@ class Changes(Worker):
         segment.sealed_at = connection.info(segment.name)[1]
 
     def truncate(self, connection):
-        segment = self.chance.choice(self.chance.choice(self.lanes).segments)
+        segment = self.chance.choice(self.chance.choice(self.lanes).present())
         places = [at for at, _ in list(segment.boundaries) if at > segment.start]
         if segment.gone or not places:
             return False
@@ -77,14 +77,12 @@ class Changes(Worker):
         return True
 
     def delete_old(self, connection):
-        lane = self.chance.choice(self.lanes)
-        for epoch, segment in enumerate(lane.segments[:-self.KEPT_SEGMENTS]):
-            if segment.end is None or not lane.behind_all_writers(epoch):
-                return False
-            if not segment.gone:
-                self.again += read_again(connection, segment, self.verdict)
-                self.delete(connection, segment)
-                return True
+        for lane in self.lanes:
+            for epoch, segment in enumerate(lane.segments[:-self.KEPT_SEGMENTS]):
+                if not segment.gone and segment.end is not None and lane.behind_all_writers(epoch):
+                    self.again += read_again(connection, segment, self.verdict)
+                    self.delete(connection, segment)
+                    return True
         return False
 
     def delete(self, connection, segment):

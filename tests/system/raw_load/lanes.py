@@ -39,6 +39,10 @@ class Lane:
         self.segments.append(self.successor())
         self.writers = []
 
+    def present(self):
+        """The segments that are not deleted, or not long ago."""
+        return [segment for segment in self.segments if segment.gone is not True]
+
     def successor(self):
         return Segment(f"raw/lane/{self.number}.#epoch.{len(self.segments)}")
 

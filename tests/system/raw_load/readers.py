@@ -68,7 +68,7 @@ class CatchUpReader(Worker):
 
     def work(self, connection):
         while not self.site.stopping.is_set():
-            segment = self.chance.choice(self.chance.choice(self.lanes).segments)
+            segment = self.chance.choice(self.chance.choice(self.lanes).present())
             first = -(-segment.start_asked // BLOCK)
             if segment.gone is not False or first >= len(segment.checksums):
                 self.site.stopping.wait(0.01)
