@@ -45,7 +45,7 @@ class Changes(Worker):
         return value
 
     def seal(self, connection):
-        lane = self.chance.choice(self.lanes)
+        lane = max(self.lanes, key=lambda lane: lane.segments[-1].followed * self.chance.random())
         segment = lane.segments[-1]
         if segment.followed < self.SEAL_AFTER * self.chance.random():
             return False
