@@ -143,6 +143,7 @@ telemetry::HttpResponse StandaloneServer::health() {
                      : store == Store::kShort ? "the journal has no room; appends wait until the disk or long-term storage takes more"
                                               : "");
     health_.degraded("long-term storage", store_->storage_trouble());
+    health_.degraded("damage", store_->halted());
     return health_.response();
 }
 

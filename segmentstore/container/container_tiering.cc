@@ -353,8 +353,13 @@ Task<Result<void>> Container::load_snapshot() {
     if (options_.storage == nullptr) {
         co_return Error{ErrorCode::kFailedPrecondition, "its state is in long-term storage (" + what + "), and none was given"};
     }
-    MR_CO_TRY(const Bytes header, co_await options_.storage->read(name, 0, tiering::kObjectHeaderBytes));
-    const auto decoded_header = tiering::decode_object_header(header.view());
+    const auto header = co_await options_.storage->read(name, 0, tiering::kObjectHeaderBytes);
+    if (!header) {
+        // The storage is the right one, so nothing else will help.
+        if (header.error().is(ErrorCode::kNotFound)) co_return log_without_state(what + " is gone: " + header.error().detail());
+        co_return header.error();
+    }
+    const auto decoded_header = tiering::decode_object_header(header->view());
     if (!decoded_header) co_return Error{decoded_header.error()}.while_doing(what);
     if (decoded_header->name != name || decoded_header->kind != tiering::ObjectKind::kSnapshot) {
         co_return log_without_state(what + ": another object is under its name");

@@ -43,7 +43,7 @@ protected:
         options.keep_free_bytes = 0;
         auto journal = world.run([&] { return log::Journal::open(node.runtime(), options); });
         ASSERT_TRUE(journal.ok()) << journal.error().to_string();
-        fill(**journal, ContainerId{0}, storage->get(), kTiered);
+        fill(**journal, ContainerId{0}, storage->storage.get(), kTiered);
         fill(**journal, ContainerId{1}, nullptr, kLogged);
         world.run([&] { return (*journal)->close(); });
     }

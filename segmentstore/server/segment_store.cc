@@ -116,20 +116,11 @@ Task<Result<void>> SegmentStoreImpl::open() {
     }
     credits_.limit_log([this] { return journal_->disk_room(); }, options_.journal_file_bytes / 2);
 
-    // All at once: the journal takes the logs over in one batch, and replay waits for the disk.
-    slots_.resize(options_.containers);
-    Gate opening;
-    for (std::uint32_t number = 0; number < options_.containers; ++number) {
-        opening.spawn(runtime_.executor, [this, number]() -> Task<void> {
-            slots_[number].opened = co_await open_container(number);
-        });
-    }
-    co_await opening.close();
+    MR_CO_TRY_VOID(co_await open_containers());
     std::uint64_t segments = 0;
     std::vector<container::Container*> containers;
-    for (Slot& slot : slots_) {
-        MR_CO_TRY_VOID(std::move(slot.opened));
-        segments += slot.container->counts().segments;
+    for (const Slot& slot : slots_) {
+        if (slot.container) segments += slot.container->counts().segments;
         containers.push_back(slot.container.get());
     }
 
@@ -159,6 +150,42 @@ Task<Result<void>> SegmentStoreImpl::open() {
     MR_LOG_INFO("segment store serves", {"address", listener_->local().to_string()}, {"containers", options_.containers},
                 {"segments", segments}, {"start_ms", took.count()});
     co_return ok();
+}
+
+// All at once: the journal takes the logs over in one batch, and replay waits for the disk.
+Task<Result<void>> SegmentStoreImpl::open_containers() {
+    slots_.resize(options_.containers);
+    Gate opening;
+    for (std::uint32_t number = 0; number < options_.containers; ++number) {
+        opening.spawn(runtime_.executor, [this, number]() -> Task<void> {
+            slots_[number].opened = co_await open_container(number);
+        });
+    }
+    co_await opening.close();
+    bool some_serve = false;
+    for (std::uint32_t number = 0; number < options_.containers; ++number) {
+        Slot& slot = slots_[number];
+        if (slot.opened) {
+            some_serve = true;
+        } else if (slot.opened.error().is(ErrorCode::kCorrupt)) {
+            co_await halt(number);
+        } else {
+            co_return std::move(slot.opened).error();
+        }
+    }
+    if (!some_serve) co_return *slots_.front().halted;
+    co_return ok();
+}
+
+// Damage of one container is no reason to keep the others' segments from anybody.
+Task<void> SegmentStoreImpl::halt(std::uint32_t number) {
+    Slot& slot = slots_[number];
+    slot.halted = slot.opened.error();
+    MR_LOG_ERROR("container halted", {"container", number}, {"error", slot.halted->to_string()});
+    metrics_.errors.count(slot.halted->code());
+    metrics_.containers_halted.add(1);
+    if (slot.container) co_await slot.container->close();
+    slot.container.reset();
 }
 
 Task<Result<void>> SegmentStoreImpl::open_container(std::uint32_t number) {
@@ -214,6 +241,16 @@ std::string SegmentStoreImpl::storage_trouble() const {
         if (!trouble.empty()) return trouble;
     }
     return {};
+}
+
+std::string SegmentStoreImpl::halted() const {
+    std::string told;
+    for (std::uint32_t number = 0; number < slots_.size(); ++number) {
+        if (!slots_[number].halted) continue;
+        told += (told.empty() ? "" : "; ") + std::string{"container "} + std::to_string(number) + " is halted: " +
+                slots_[number].halted->detail();
+    }
+    return told;
 }
 
 Task<Error> SegmentStoreImpl::failed() { return failed_.wait(); }

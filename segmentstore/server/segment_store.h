@@ -57,7 +57,8 @@ struct SegmentStoreOptions {
 
 class SegmentStore {
 public:
-    // Completes when every container serves. Errors as Journal::open and Network::listen.
+    // Completes when every container serves, or is halted: see halted(). Errors as Journal::open and Network::listen, and
+    // the first damage when no container can serve.
     static Task<Result<std::unique_ptr<SegmentStore>>> start(Runtime runtime, SegmentStoreOptions options);
 
     virtual ~SegmentStore() = default;
@@ -72,6 +73,9 @@ public:
     // Why long-term storage takes nothing; empty when it does. Appends go on for as long as the journal has room, then
     // they wait.
     virtual std::string storage_trouble() const = 0;
+    // What damage, with file and offset or object, keeps which containers from serving; empty: none. Requests for their
+    // segments are answered WrongHost, upon which clients wait and try again. Their files are left as they are.
+    virtual std::string halted() const = 0;
     // Completes when the store can no longer serve (a write or sync of the journal failed): the
     // process must stop with exit code 74 and restart.
     virtual Task<Error> failed() = 0;

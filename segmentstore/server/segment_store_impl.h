@@ -39,6 +39,7 @@ public:
     Task<void> close() override;
     Health health() const override;
     std::string storage_trouble() const override;
+    std::string halted() const override;
     Task<Error> failed() override;
 
 private:
@@ -46,9 +47,12 @@ private:
         std::unique_ptr<log::DurableLog> log;
         std::unique_ptr<container::Container> container;
         Result<void> opened;
+        std::optional<Error> halted;  // what it needs is damaged; there is no container then
     };
 
+    Task<Result<void>> open_containers();
     Task<Result<void>> open_container(std::uint32_t number);
+    Task<void> halt(std::uint32_t number);
     Task<void> accept_loop();
     void start_session(std::unique_ptr<ByteStream> stream);
     void housekeeping();

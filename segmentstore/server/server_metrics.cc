@@ -17,6 +17,7 @@ ServerMetrics::ServerMetrics()
                                 "Appends that waited because too much was not committed yet")},
       waiting_reads{telemetry::gauge("millrace_segmentstore_waiting_reads_count", "Reads that wait or are being served")},
       cache_bytes{telemetry::gauge("millrace_segmentstore_cache_bytes", "Memory held for readers")},
+      containers_halted{telemetry::gauge("millrace_segmentstore_containers_halted_count", "Containers that damage keeps from serving")},
       admitted_bytes{telemetry::gauge("millrace_segmentstore_admitted_bytes", "Bytes admitted and not committed")},
       admitted_bytes_max{telemetry::gauge("millrace_segmentstore_admitted_max_bytes", "The bound of admitted bytes")},
       received_bytes_{telemetry::counter("millrace_segmentstore_received_bytes_total", "Bytes received on the data port")},

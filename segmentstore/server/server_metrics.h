@@ -21,6 +21,7 @@ struct ServerMetrics {
     telemetry::Counter& braked;
     telemetry::Gauge& waiting_reads;
     telemetry::Gauge& cache_bytes;
+    telemetry::Gauge& containers_halted;
     telemetry::Gauge& admitted_bytes;
     telemetry::Gauge& admitted_bytes_max;
     telemetry::ErrorCounters errors{"millrace_segmentstore_errors_total", "What ended connections or the store, by error code"};

@@ -170,7 +170,7 @@ bool Session::may_handle(wire::FrameType type) const {
 }
 
 bool Session::may_add() const {
-    const auto refuses = [](const container::Container* c) { return c->refuses() || c->stopped(); };
+    const auto refuses = [](const container::Container* c) { return c != nullptr && (c->refuses() || c->stopped()); };
     if (std::any_of(shared_.containers.begin(), shared_.containers.end(), refuses)) return true;
     return shared_.credits.available() && !hiccup_ends();
 }
@@ -178,7 +178,7 @@ bool Session::may_add() const {
 std::optional<MonotonicTime> Session::hiccup_ends() const {
     std::optional<MonotonicTime> first;
     for (const container::Container* c : shared_.containers) {
-        const auto ends = c->refuses_from();
+        const auto ends = c != nullptr ? c->refuses_from() : std::nullopt;
         if (ends && (!first || *ends < *first)) first = ends;
     }
     return first;
@@ -224,12 +224,22 @@ Session::Next Session::admit(M message) {
     if constexpr (access.resource == Resource::kSegment && !std::is_same_v<M, wire::SetupAppend>) {
         static_assert(access.permission != Permission::kNone);
         if (refuse_access(access.permission, concerned(message), message.delegation_token, message.request_id)) return ok();
+        if (refuse_halted(concerned(message), message.request_id)) return ok();
     } else {
         // Merges and what concerns the whole store are not offered: who offers them checks them here.
         static_assert(!requires { message.delegation_token; } || access.resource == Resource::kMerge ||
                       access.resource == Resource::kStore || std::is_same_v<M, wire::SetupAppend>);
     }
     return on(std::move(message));
+}
+
+bool Session::refuse_halted(const std::string& segment, wire::RequestId request) {
+    if (find_container(segment) != nullptr) return false;
+    wire::WrongHost answer;
+    answer.request_id = request;
+    answer.segment = segment;
+    send_message(answer);
+    return true;
 }
 
 bool Session::refuse_access(Permission needed, const std::string& segment, const std::string& token,
@@ -282,9 +292,15 @@ Session::Next Session::on(wire::KeepAlive message) {
     return ok();
 }
 
-container::Container& Session::container_for(const std::string& segment) const {
+container::Container* Session::find_container(const std::string& segment) const {
     const auto count = static_cast<std::uint32_t>(shared_.containers.size());
-    return *shared_.containers[container_of(segment, count).number()];
+    return shared_.containers[container_of(segment, count).number()];
+}
+
+container::Container& Session::container_for(const std::string& segment) const {
+    container::Container* const container = find_container(segment);
+    MR_CHECK(container != nullptr);
+    return *container;
 }
 
 ReplyQueue& Session::queue_of(container::Container& container) {

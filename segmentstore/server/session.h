@@ -34,7 +34,7 @@ namespace millrace::segmentstore {
 // What all sessions of a store share.
 struct SessionShared {
     Runtime runtime;
-    std::vector<container::Container*> containers;  // by id
+    std::vector<container::Container*> containers;  // by id; nullptr: it is halted
     container::AdmissionCredits& credits;
     ServerMetrics& metrics;
     // A connection ended because of what its peer sent or did not read.
@@ -120,6 +120,8 @@ private:
     Next admit(M message);
     // Answers a request that its token does not allow. Whether it did.
     bool refuse_access(Permission needed, const std::string& segment, const std::string& token, wire::RequestId request);
+    // The same for a segment whose container is halted.
+    bool refuse_halted(const std::string& segment, wire::RequestId request);
     Next on(wire::Hello message);
     Next on(wire::KeepAlive message);
     Next on(wire::Padding message);
@@ -141,6 +143,9 @@ private:
     template <class Reply>
     Next on(Reply message);  // replies have no business here
 
+    // nullptr: it is halted.
+    container::Container* find_container(const std::string& segment) const;
+    // REQUIRES: it is not halted, which admit() has seen to.
     container::Container& container_for(const std::string& segment) const;
     ReplyQueue& queue_of(container::Container& container);
     template <class M>

@@ -39,10 +39,11 @@ Session::Next Session::on(wire::SetupAppend message) {
     auto writer = std::make_shared<SessionWriter>();
     place = writer;
     writer->set_up = std::move(set_up);
-    writer->container = &container_for(message.segment);
+    writer->container = find_container(message.segment);
     // Here, because what such a writer sends behind its set-up is dropped.
     constexpr Permission kNeeded = access_of(wire::SetupAppend::kType).permission;
-    if (refuse_access(kNeeded, message.segment, message.delegation_token, message.request_id)) {
+    if (refuse_access(kNeeded, message.segment, message.delegation_token, message.request_id) ||
+        refuse_halted(message.segment, message.request_id)) {
         writer->failed = true;
         return ok();
     }

@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import struct
@@ -11,7 +12,7 @@ import unittest
 import urllib.error
 
 from harness import SegmentStore, SystemTest, run, wait_for
-from raw_frames import ERROR_MESSAGE, NONE, Connection, Refused, event
+from raw_frames import ERROR_MESSAGE, NONE, WRONG_HOST, Connection, Refused, append_block, event
 
 KIB, MIB = 1 << 10, 1 << 20
 SEGMENTS = ("a/b/0.#epoch.0", "a/b/1.#epoch.0")
@@ -143,9 +144,13 @@ class DamagedDirectoryTest(FaultTest):
                 self.make_whole(store)
         for batch in (in_the_middle, at_the_end):
             path = os.path.join(store.directory, "journal", batch["file"])
-            with self.subTest("a flipped bit", **batch):
-                change(path, batch["offset"] + batch["bytes"] // 2, lambda byte: byte ^ 8)
+            with self.subTest("a flipped bit in a header", **batch):
+                change(path, batch["offset"] + 30, lambda byte: byte ^ 8)
                 self.assert_refuses_to_start(store, path, f"offset {batch['offset']}")
+                self.make_whole(store)
+            with self.subTest("a flipped bit in an entry", **batch):
+                change(path, batch["offset"] + batch["bytes"] // 2, lambda byte: byte ^ 8)
+                self.assert_halts_one_container(store, path, "offset ")
                 self.make_whole(store)
         store.start()
         self.assert_has(store, 80)
@@ -217,13 +222,50 @@ class DamagedDirectoryTest(FaultTest):
         store.start()
         self.assert_has(store, 80)
 
-    def test_a_damaged_snapshot_is_named(self):
+    def assert_halts_one_container(self, store, *parts):
+        """Its segment is nobody's, the other one is as it was."""
+        rows = json.loads(self.done(run("admin", "segments", store.directory + ".whole", "--output", "json")).out)
+        store.start()
+        health = self.health(store)
+        self.assertEqual(health["status"], "degraded")
+        reason, = health["reasons"]
+        for part in parts:
+            self.assertIn(part, reason)
+        container = int(re.match(r"damage: container (\d+) is halted: ", reason)[1])
+        halted, = (row["segment"] for row in rows if row["container"] == container)
+        other, = (row["segment"] for row in rows if row["container"] != container)
+        self.assertIn("millrace_segmentstore_containers_halted_count 1", store.get("/metrics")[1])
+        connection = self.connect(store)
+        with self.assertRaises(Refused) as refused:
+            connection.set_up(halted, WRITER)
+        self.assertEqual(refused.exception.kind, WRONG_HOST)
+        # What comes behind it is dropped; the connection lives.
+        connection.socket.sendall(append_block(WRITER, WHOLE, 1, 81))
+        connection.ask_read(halted, 0)
+        connection.receive(WRONG_HOST)
+        self.assertTrue(connection.read_all(other, 80 * len(WHOLE)) == WHOLE * 80)
+        self.assertEqual(connection.set_up(other, WRITER), 80)
+        connection.append(WRITER, 81, PAYLOAD)
+        self.assertEqual(run("admin", "verify", store.directory).code, 1)
+        self.assertEqual(store.terminate(), 0)
+
+    def test_a_damaged_snapshot_halts_its_container(self):
         store = self.stopped(*MOVED)
         snapshots = [row["object"] for row in json.loads(self.done(run("admin", "objects", store.directory, "--output", "json")).out)
                      if row["kind"] == "snapshot" and row["state"] == "in use"]
-        change(os.path.join(store.directory, "storage", snapshots[-1]), 100, lambda byte: byte ^ 1)
-        self.assert_refuses_to_start(store, snapshots[-1], journal_is_whole=True)
-        self.make_whole(store)
+        path = os.path.join(store.directory, "storage", snapshots[-1])
+
+        def flip():
+            change(path, 100, lambda byte: byte ^ 1)
+
+        def lose():
+            os.remove(path)
+
+        for damage in (flip, lose):
+            with self.subTest(damage.__name__):
+                damage()
+                self.assert_halts_one_container(store, snapshots[-1])
+                self.make_whole(store)
         store.start()
         self.assert_has(store, 80)
 

@@ -56,7 +56,7 @@ ByteView BatchBuilder::finish(BatchHeader& header, std::uint64_t salt) {
 }
 
 Result<std::vector<DecodedRecord>> decode_records(const BatchHeader& header, ByteView bytes,
-                                                  bool check_bodies) {
+                                                  BodyChecks checks) {
     MR_CHECK(bytes.size() >= header.padded_bytes);
     const ByteView headers =
         bytes.subspan(BatchHeader::kBytes, header.record_count * RecordHeader::kBytes);
@@ -78,9 +78,12 @@ Result<std::vector<DecodedRecord>> decode_records(const BatchHeader& header, Byt
         record.body = bytes.subspan(at, record.header.body_bytes);
         record.body_at = static_cast<std::uint32_t>(at);
         at += record.header.body_bytes;
-        if (check_bodies && crc32c(record.body) != record.header.body_crc) {
-            return Error{ErrorCode::kCorrupt,
-                         "the body of record " + std::to_string(i) + " fails its checksum"};
+        if (checks != BodyChecks::kNone && crc32c(record.body) != record.header.body_crc) {
+            record.damaged = checks == BodyChecks::kTellOfEntries && record.header.type == RecordType::kEntry;
+            if (!record.damaged) {
+                return Error{ErrorCode::kCorrupt,
+                             "the body of record " + std::to_string(i) + " fails its checksum"};
+            }
         }
         records.push_back(record);
     }

@@ -48,12 +48,18 @@ struct DecodedRecord {
     RecordHeader header;
     ByteView body;              // into the batch
     std::uint32_t body_at = 0;  // from the batch's start
+    bool damaged = false;       // the body fails its checksum; only of entries, and with BodyChecks::kTellOfEntries
+};
+
+enum class BodyChecks : std::uint8_t {
+    kAll,            // a body that fails its checksum fails the batch
+    kTellOfEntries,  // an entry's does not
+    kNone,           // for tests that show what the checksums are for
 };
 
 // Checks and splits the records of a batch whose header was decoded from the same bytes.
 // REQUIRES: bytes.size() >= header.padded_bytes. kCorrupt says what is wrong, not where.
-// `check_bodies` false is for tests that show what the checksums are for.
 Result<std::vector<DecodedRecord>> decode_records(const BatchHeader& header, ByteView bytes,
-                                                  bool check_bodies = true);
+                                                  BodyChecks checks = BodyChecks::kAll);
 
 }  // namespace millrace::log

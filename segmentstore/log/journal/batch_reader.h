@@ -17,6 +17,9 @@ namespace millrace::log {
 struct WholeBatch {
     BatchHeader header;
     std::vector<DecodedRecord> records;  // bodies are valid until the window moves
+
+    // The first whose body fails its checksum, if there is one.
+    const DecodedRecord* damaged_entry() const;
 };
 
 // What a batch has to follow.
@@ -27,7 +30,7 @@ struct BatchPlace {
 };
 
 // The batch at `place` of the file with this header. kCorrupt when there is no whole one, or not the one expected; the
-// detail says what is wrong, not where. `check_bodies` false is for tests that show what the checksums are for.
-Task<Result<WholeBatch>> read_batch(FileWindow& window, FileHeader file, BatchPlace place, bool check_bodies = true);
+// detail says what is wrong, not where.
+Task<Result<WholeBatch>> read_batch(FileWindow& window, FileHeader file, BatchPlace place, BodyChecks checks = BodyChecks::kAll);
 
 }  // namespace millrace::log

@@ -490,6 +490,20 @@ protected:
         node.crash();
         image = node.disk().image();
     }
+    // The others are there, and the log goes on.
+    void expect_damaged_entry(std::uint64_t index, const std::string& path, std::uint64_t offset) {
+        ASSERT_TRUE(open_log().ok());
+        const auto damaged = world.run([&] { return log->read(Index{index}, 0, 10'000); });
+        ASSERT_FALSE(damaged.ok());
+        EXPECT_TRUE(damaged.error().is(ErrorCode::kCorrupt)) << damaged.error().to_string();
+        EXPECT_NE(damaged.error().detail().find(path), std::string::npos) << damaged.error().detail();
+        EXPECT_NE(damaged.error().detail().find("offset " + std::to_string(offset)), std::string::npos) << damaged.error().detail();
+        for (std::uint64_t i = 1; i <= 3; ++i) {
+            if (i != index) expect_entry(i, 10'000, static_cast<char>('a' + i - 1));
+        }
+        EXPECT_EQ(*append(100, 'd'), Index{4});
+        close();
+    }
     // Where the batch of entry `value` begins.
     std::uint64_t batch_of(char value) {
         const auto bytes = node.disk().contents(path(1));
@@ -511,7 +525,9 @@ TEST_F(DamagedJournalTest, DamageInTheMiddleNamesFileAndOffset) {
         if (padding) continue;
         node.disk().load(*image);
         node.disk().flip(path(1), at, static_cast<std::uint8_t>(1u << (at % 8)));
-        expect_corrupt({path(1), "offset " + std::to_string(at < b ? begin : b)});
+        const std::uint64_t batch = at < b ? begin : b;
+        if (at < batch + 96) expect_corrupt({path(1), "offset " + std::to_string(batch)});
+        else expect_damaged_entry(at < b ? 1 : 2, path(1), batch + 96);
         ++tried;
         if (HasFailure()) FAIL() << "flipped at " << at;
     }
@@ -527,7 +543,30 @@ TEST_F(DamagedJournalTest, AWholeBatchOfZerosInTheMiddleIsDamage) {
 TEST_F(DamagedJournalTest, DamageOfTheLastBatchThatHasAWitnessIsDamage) {
     const std::uint64_t at = batch_of('c');
     node.disk().flip(path(1), at + 5000, 4);
+    expect_damaged_entry(3, path(1), at + 96);
+    node.disk().load(*image);
+    node.disk().flip(path(1), at + 70, 4);
     expect_corrupt({path(1), "offset " + std::to_string(at), "proves"});
+}
+
+TEST_F(DamagedJournalTest, DamageOfOneLogsEntryIsNoOtherLogs) {
+    ASSERT_TRUE(open_log().ok());
+    auto other = std::move(*world.run([&] { return journal->take_over(ContainerId{8}); }));
+    EXPECT_TRUE(world.run([&] { return other->append({Bytes{filled(100, 'o')}}); }).ok());
+    world.run([&] { return other->close(); });
+    close();
+    node.crash();
+    node.disk().flip(path(1), batch_of('b') + 5000, 4);
+    ASSERT_TRUE(open_log().ok());
+    EXPECT_FALSE(world.run([&] { return log->read(Index{2}, 0, 10'000); }).ok());
+    other = std::move(*world.run([&] { return journal->take_over(ContainerId{8}); }));
+    EXPECT_EQ(*world.run([&] { return other->read(Index{1}, 0, 100); }), Bytes{filled(100, 'o')});
+    // Garbage may be as damaged as it likes.
+    ASSERT_TRUE(truncate(3, "").ok());
+    world.run([&] { return other->close(); });
+    restart();
+    ASSERT_TRUE(open_log().ok());
+    expect_entry(3, 10'000, 'c');
 }
 
 TEST_F(DamagedJournalTest, DamageOfABatchWithoutAWitnessIsATornTail) {
@@ -626,7 +665,12 @@ TEST_F(ManyFilesTest, AShortenedOldFileIsNoticed) {
 }
 
 TEST_F(ManyFilesTest, DamageInAnOldFileNamesIt) {
-    node.disk().flip(path(2), 500'000, 1);
+    // The first bytes of a batch.
+    const auto bytes = node.disk().contents(path(2));
+    const auto magic = as_bytes("MRBH");
+    const auto found = std::search(bytes.begin() + 500'000, bytes.end(), magic.begin(), magic.end());
+    ASSERT_NE(found, bytes.end());
+    node.disk().flip(path(2), static_cast<std::uint64_t>(found - bytes.begin()), 1);
     expect_corrupt({path(2), "newer file proves"});
 }
 

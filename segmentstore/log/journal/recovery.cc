@@ -15,6 +15,7 @@ namespace millrace::log {
 namespace {
 
 constexpr std::uint64_t kWorthCutting = 1024 * 1024;
+constexpr const char* kDamagedEntry = "the body of an entry fails its checksum";
 
 struct FoundFile {
     std::string path;
@@ -27,6 +28,7 @@ struct FoundFile {
 struct HeldBatch {
     std::uint64_t seq = 0;
     std::uint64_t end = 0;  // offset after it
+    std::optional<std::uint64_t> damaged_at;
     std::vector<std::pair<TailRecord, std::uint32_t>>
         records;  // with the body's offset in the file
 };
@@ -126,6 +128,7 @@ private:
             // newest.
             if (found.size < found.header.file_bytes) co_return cut_short(found);
             Result<WholeBatch> first = co_await read(window, found, {});
+            if (first && first->damaged_entry() != nullptr) first = Error{ErrorCode::kCorrupt, kDamagedEntry};
             if (!first && !is_about_bytes(first.error())) co_return std::move(first).error();
             if (first) {
                 MR_CO_TRY_VOID(read_lists(found, *first));
@@ -251,7 +254,8 @@ private:
     }
 
     Task<Result<WholeBatch>> read(FileWindow& window, const FoundFile& found, BatchPlace place) const {
-        return read_batch(window, found.header, place, !mutations_.skip_record_checksum);
+        return read_batch(window, found.header, place,
+                          mutations_.skip_record_checksum ? BodyChecks::kNone : BodyChecks::kTellOfEntries);
     }
 
     // Offset of some batch header of this file at or after `from` whose number is above `above` and
@@ -415,6 +419,14 @@ private:
             Result<WholeBatch> batch = co_await read(window, found, {offset, expected, previous_crc});
             if (batch && batch->header.batch_seq <= last_batch_)
                 batch = Error{ErrorCode::kCorrupt, "a batch out of sequence"};
+            if (batch && batch->damaged_entry() != nullptr) {
+                // The records lie in the other window.
+                FileWindow ahead{*file, found.size};
+                const std::uint64_t this_one = batch->header.batch_seq;
+                MR_CO_TRY(const std::optional<std::uint64_t> proof,
+                          co_await find_later_batch(ahead, found, offset + batch->header.padded_bytes, this_one, this_one));
+                if (!proof) batch = Error{ErrorCode::kCorrupt, kDamagedEntry};
+            }
             if (!batch) {
                 if (!is_about_bytes(batch.error())) co_return std::move(batch).error();
                 MR_CO_TRY_VOID(co_await judge_bad_batch(window, found, offset, seq.value_or(last_batch_) + 1,
@@ -434,6 +446,7 @@ private:
             HeldBatch hold;
             hold.seq = *seq;
             hold.end = offset + batch->header.padded_bytes;
+            if (batch->damaged_entry() != nullptr) hold.damaged_at = offset;
             for (const DecodedRecord& record : batch->records) {
                 if (record.header.type != RecordType::kEntry && record.header.type != RecordType::kPromise &&
                     record.header.type != RecordType::kTruncate)
@@ -458,6 +471,8 @@ private:
             offset += batch->header.padded_bytes;
         }
         for (HeldBatch& batch : held) {
+            // What proves that it was durable was found, but the batches on the way there are damaged too.
+            if (batch.damaged_at) co_return damaged(found.path, *batch.damaged_at, kDamagedEntry);
             for (auto& [record, body_offset] : batch.records)
                 out_.tail.push_back(std::move(record));
         }

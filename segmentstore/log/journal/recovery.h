@@ -5,7 +5,8 @@
 //
 // The newest file whose first batch is whole lists the older files and how far each counts: there,
 // any bad batch is damage. In the newest file itself the first bad batch is damage when something
-// later proves that it was durable, and a torn tail when nothing does. Batches that nothing proves
+// later proves that it was durable, and a torn tail when nothing does. An entry whose body alone is damaged is damage of
+// its log and nothing else: it is where it should be, and whoever reads it learns. Batches that nothing proves
 // durable may exist in a cache only: they are handed back to be written anew before they count.
 // Files that were retired may be gone, also from the middle: then a log's entries have a gap, and all before its end
 // must be garbage by the log's truncations.
