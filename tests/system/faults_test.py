@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Damaged, missing, full, read-only and hanging directories: what is refused, by which words, and what goes on (docs/operations.md)."""
 
+import fcntl
 import json
 import os
 import re
@@ -31,6 +32,10 @@ def contents_below(directory):
             with open(os.path.join(at, name), "rb") as file:
                 found[os.path.join(at, name)] = file.read()
     return found
+
+
+def bytes_below(directory):
+    return sum(os.path.getsize(os.path.join(at, name)) for at, _, names in os.walk(directory) for name in names)
 
 
 def change(path, offset, make):
@@ -402,6 +407,86 @@ class FileSystemTest(FaultTest):
                 events = self.still_serves(store, events)
         self.assertEqual(store.terminate(), 0)
         self.assertEqual(run("admin", "verify", store.directory, "--storage-dir", os.path.join(place, "storage")).code, 0)
+
+
+@unittest.skipUnless(os.geteuid() == 0 and shutil.which("mkfs.ext4"), "needs root and mkfs.ext4 for disks of its own")
+class FailingDiskTest(FaultTest):
+    """A disk that fails from one moment to the next, and is well again after it was mounted anew."""
+
+    SHUT_DOWN, WITHOUT_FLUSH = 0x8004587D, 2  # EXT4_IOC_SHUTDOWN
+
+    def disk(self, name):
+        image, path = self.path(name + ".image"), self.path(name)
+        os.mkdir(path)
+        with open(image, "wb") as file:
+            file.truncate(256 * MIB)
+        subprocess.run(["mkfs.ext4", "-q", image], check=True)
+        done = self.mount(image, path)
+        if done.returncode != 0:
+            self.skipTest(f"no file system can be mounted here: {done.stderr.strip()}")
+        self.addCleanup(subprocess.run, ["umount", "-l", path], check=True)
+        return image, path
+
+    @staticmethod
+    def mount(image, path):
+        return subprocess.run(["mount", "-o", "loop", image, path], capture_output=True, text=True)
+
+    def break_down(self, path):
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            fcntl.ioctl(handle, self.SHUT_DOWN, struct.pack("I", self.WITHOUT_FLUSH))
+        finally:
+            os.close(handle)
+
+    def mend(self, image, path):
+        subprocess.run(["umount", "-l", path], check=True)
+        wait_for(lambda: self.mount(image, path).returncode == 0, "the disk is mounted again")
+
+    def test_under_the_journal(self):
+        image, path = self.disk("disk")
+        store = self.store(*KEPT, directory=os.path.join(path, "data"))
+        store.start()
+        acknowledged = 0
+        for _ in range(3):
+            connection = self.connect(store)
+            connection.create(SEGMENTS[0])
+            last = max(connection.set_up(SEGMENTS[0], WRITER), 0)
+            self.assertGreaterEqual(last, acknowledged)
+            connection.append(WRITER, last + 1, PAYLOAD)
+            for number in range(last + 2, last + 100):
+                connection.socket.sendall(append_block(WRITER, WHOLE, 1, number))
+            self.break_down(path)
+            acknowledged = last + 1
+            for kind, payload in connection.ends():
+                self.assertEqual(kind, DATA_APPENDED)
+                acknowledged = struct.unpack_from(">q", payload, 16)[0]
+            self.assertEqual(store.wait(), 74)
+            self.assertIn("restart the server once the disk is well", store.log_tail())
+            self.mend(image, path)
+            store.start()
+        connection = self.connect(store)
+        last = connection.set_up(SEGMENTS[0], WRITER)
+        self.assertGreaterEqual(last, acknowledged)
+        self.assertTrue(connection.read_all(SEGMENTS[0], last * len(WHOLE)) == WHOLE * last)
+        self.assertEqual(store.terminate(), 0)
+
+    def test_under_long_term_storage(self):
+        image, path = self.disk("lts")
+        store = self.store(*MOVED, "--storage-dir", os.path.join(path, "storage"))
+        store.start()
+        self.fill(store, 20)
+        wait_for(lambda: bytes_below(path) > 1 * MIB, "bytes are moved")
+        self.break_down(path)
+        self.fill(store, 10)
+        health = wait_for(lambda: (lambda now: now if now["status"] == "degraded" else None)(self.health(store)), "degraded health")
+        self.assertIn("Input/output error", health["reasons"][0])
+        self.mend(image, path)
+        wait_for(lambda: self.health(store)["status"] == "serving", "health says that all is well")
+        self.assert_has(store, 30)
+        store.kill()
+        store.start()
+        self.assert_has(store, 30)
+        self.assertEqual(run("admin", "verify", store.directory, "--storage-dir", os.path.join(path, "storage")).code, 0)
 
 
 class HangingStorageTest(FaultTest):

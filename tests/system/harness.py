@@ -76,6 +76,10 @@ class Server:
     def terminate(self, signal_number=signal.SIGTERM):
         """Asks it to stop; returns the exit code."""
         self.process.send_signal(signal_number)
+        return self.wait()
+
+    def wait(self):
+        """Until it ends; returns the exit code."""
         code = self.process.wait(timeout=PATIENCE_S)
         self.process.stdout.close()
         return code

@@ -192,7 +192,7 @@ def main():
         print(f"{total / seconds:.0f} events/s over {seconds:.0f} s with all restarts; "
               f"{sum(writer.large for writer in load.writers)} events of 1-8 MiB, {load.conditional.acknowledged} conditional "
               f"appends stored and {load.conditional.refused} refused, {load.catch_up.blocks} old blocks compared; {load.changes.done}")
-        print(f"kill to ready: median {statistics.median(killer.ready_s):.2f} s, worst {max(killer.ready_s):.2f} s; {killer.kinds}")
+        print(f"start to ready: median {statistics.median(killer.ready_s):.2f} s, worst {max(killer.ready_s):.2f} s; {killer.kinds}")
         if server.terminate() != 0:
             raise AssertionError("the server did not stop cleanly")
         killer.verify()
