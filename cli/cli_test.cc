@@ -254,6 +254,8 @@ TEST(Grammar, RefusesWrongUsageNamingTheCulpritAndHinting) {
         {{"standalone", "--data-dir", "/tmp/x", "--http-port", "9090"}, {"--http-port 9090", "controller-port", "differ"}},
         {{"standalone", "--data-dir", "/tmp/x", "--journal-total-bytes-max", "64MiB"}, {"room for two files"}},
         {{"standalone", "--config", "/nowhere.conf"}, {"/nowhere.conf", "No such file"}},
+        {{"segmentstore", "--data-dir", "/tmp/x"}, {"--standalone"}},
+        {{"segmentstore", "--standalone"}, {"--data-dir is required"}},
         {{"settings", "--output", "yaml"}, {"--output yaml", "table, json"}},
     };
     for (const auto& [arguments, expected] : cases) {

@@ -121,8 +121,7 @@ void add_segmentstore_command(CLI::App& root, CommandLine& line) {
     CLI::App* command = root.add_subcommand("segmentstore", "Run a segment store: segments by name, without streams");
     for (const config::SettingBase* setting : settings->all()) add_setting_flag(*command, line, *setting);
     // There is no other way yet, and who has a cluster later must not get this by leaving a word out.
-    const auto alone = std::make_shared<bool>(false);
-    command->add_flag("--standalone", *alone, "With one replica on this machine's disk, on its own")->required();
+    command->add_flag("--standalone")->description("With one replica on this machine's disk, on its own")->required();
     command->footer(
         "For programs that speak the data port's protocol themselves, such as load generators; clients of streams need\n"
         "'millrace standalone'. The settings are the same; those of the controller have no effect.\n"
