@@ -21,6 +21,13 @@ void put_object(ObjectId id, LittleEndianWriter& out) {
     out.u64(id.sequence);
 }
 
+// 0 or 1; whatever else stands there was not written by us.
+bool take_bool(LittleEndianReader& in) {
+    const std::uint8_t value = in.u8();
+    if (value > 1) in.fail();
+    return value == 1;
+}
+
 ObjectId take_object(LittleEndianReader& in) {
     ObjectId id;
     id.epoch = OwnerEpoch{in.u64()};
@@ -144,7 +151,7 @@ Result<Snapshot> decode_snapshot(ByteView body) {
     snapshot.head.segments = in.u64();
     snapshot.head.objects = in.u64();
     // Counts are believed only as far as the bytes go.
-    if (in.failed() || snapshot.head.segments > in.remaining() / kMinSegmentBytes ||
+    if (in.failed() || version != kSnapshotVersion || snapshot.head.segments > in.remaining() / kMinSegmentBytes ||
         snapshot.head.objects > in.remaining() / kObjectBytes) {
         return snapshot_corrupt("the head of the snapshot does not fit its size");
     }
@@ -156,7 +163,7 @@ Result<Snapshot> decode_snapshot(ByteView body) {
         segment.policy.target_rate = in.i32();
         segment.policy.scale_type = in.i8();
         segment.policy.rollover_size_bytes = in.i64();
-        segment.sealed = in.u8() != 0;
+        segment.sealed = take_bool(in);
         segment.length = in.i64();
         segment.start_offset = in.i64();
         segment.last_modified_ms = in.i64();
@@ -194,8 +201,8 @@ Result<Snapshot> decode_snapshot(ByteView body) {
     for (std::uint64_t i = 0; i < snapshot.head.objects; ++i) {
         ObjectTable::Object& object = snapshot.objects.emplace_back();
         object.id = take_object(in);
-        object.snapshot = in.u8() != 0;
-        object.written = in.u8() != 0;
+        object.snapshot = take_bool(in);
+        object.written = take_bool(in);
         object.live_extents = in.u64();
         object.dead_since = Lsn{in.u64()};
     }

@@ -169,6 +169,20 @@ TEST(Snapshot, SegmentsThatContradictThemselvesAreRefused) {
     EXPECT_EQ(decode_snapshot(encoded(start).view()).error().code(), ErrorCode::kCorrupt);
 }
 
+TEST(Snapshot, OneFormOfEachIsAccepted) {
+    const ByteBuffer body = encoded(example_snapshot());
+    constexpr std::size_t kSealedAt = 52 + 8 + 2 + 14 + 4 + 1 + 8;
+    const std::size_t written_at = body.size() - 8 - 8 - 1;
+    ASSERT_EQ(body[kSealedAt], std::byte{1});
+    ASSERT_EQ(body[written_at], std::byte{1});
+    for (const std::size_t at : {std::size_t{0}, kSealedAt, written_at, written_at - 1}) {
+        ByteBuffer other;
+        other.append(body.view());
+        other[at] = at == 0 ? std::byte{0} : std::byte{2};  // the version, or what is true or false
+        EXPECT_EQ(decode_snapshot(other.view()).error().code(), ErrorCode::kCorrupt) << at;
+    }
+}
+
 TEST(Snapshot, NewerVersionsAreToldFromDamage) {
     ByteBuffer body = encoded(example_snapshot());
     body[0] = std::byte{2};

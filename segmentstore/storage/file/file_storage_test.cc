@@ -8,7 +8,9 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <cstring>
 
+#include "common/base/crc32c.h"
 #include "common/runtime/asio/asio_runtime.h"
 #include "tests/sim/world.h"
 
@@ -45,6 +47,14 @@ TEST(StorageMark, HasTheDocumentedBytes) {
     ByteBuffer longer = mark;
     longer.push_back(std::byte{0});
     EXPECT_FALSE(decode_storage_mark(longer.view()).ok());
+}
+
+TEST(StorageMark, OfAVersionThatNeverWasIsDamaged) {
+    ByteBuffer mark = encode_storage_mark({});
+    mark[8] = std::byte{0};
+    const std::uint32_t crc = crc32c(mark.view().first(28));
+    std::memcpy(mark.data() + 28, &crc, sizeof crc);
+    EXPECT_TRUE(decode_storage_mark(mark.view()).error().is(ErrorCode::kCorrupt));
 }
 
 ByteBuffer pattern(std::size_t size) {

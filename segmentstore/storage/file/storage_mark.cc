@@ -34,7 +34,7 @@ Result<StorageId> decode_storage_mark(ByteView bytes) {
         return Error{ErrorCode::kUnsupported, "a newer version of Millrace wrote it (version " + std::to_string(version) +
                                                   ", this one knows up to " + std::to_string(kMarkVersion) + ")"};
     }
-    if (crc != crc32c(bytes.first(checked)) || in.remaining() > 0) {
+    if (crc != crc32c(bytes.first(checked)) || in.remaining() > 0 || version != kMarkVersion) {
         return Error{ErrorCode::kCorrupt, "its checksum does not match its contents"};
     }
     StorageId id;
