@@ -4,9 +4,11 @@
 //
 // Writes the seeds below DIRECTORY (tests/fuzz/corpus of the tree), one folder for each entry. Files
 // that are there and no seeds stay: findings of the fuzzers are kept as tests.
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 
 #include "tests/fuzz/seeds.h"
 
@@ -16,7 +18,9 @@ int main(int argc, char** argv) {
         return 2;
     }
     const std::filesystem::path root{argv[1]};
-    for (const auto& seed : millrace::fuzz::seeds()) {
+    auto seeds = millrace::fuzz::wire_seeds();
+    std::ranges::move(millrace::fuzz::disk_seeds(), std::back_inserter(seeds));
+    for (const auto& seed : seeds) {
         std::filesystem::create_directories(root / seed.entry);
         const std::filesystem::path path = root / seed.entry / seed.name;
         std::ofstream file{path, std::ios::binary | std::ios::trunc};

@@ -13,17 +13,10 @@
 #include "common/wire/extension.h"
 #include "common/wire/messages.h"
 #include "tests/fuzz/entries.h"
+#include "tests/fuzz/input.h"
 
 namespace millrace::fuzz {
 namespace {
-
-// Of exactly its own size on the heap: a step beyond it is seen.
-Bytes own_copy(ByteView bytes) {
-    ByteBuffer copy(bytes.size());
-    std::copy(bytes.begin(), bytes.end(), copy.begin());
-    copy.shrink_to_fit();
-    return Bytes{std::move(copy)};
-}
 
 Bytes joined(const std::vector<Bytes>& pieces) {
     ByteBuffer all;

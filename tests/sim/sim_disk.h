@@ -80,7 +80,7 @@ public:
         Trace& trace;
         std::uint64_t seed;
     };
-    struct Image;  // the platters, to come back to
+    struct Image;  // the platters, to come back to: sim_disk_image.h
     class Impl;
 
     SimDisk(Seams seams, std::string name, DiskOptions options);

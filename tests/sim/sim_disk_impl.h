@@ -8,8 +8,7 @@
 #include <set>
 
 #include "common/runtime/random.h"
-#include "tests/sim/sim_disk.h"
-#include "tests/sim/sparse_bytes.h"
+#include "tests/sim/sim_disk_image.h"
 
 namespace millrace::sim {
 
@@ -36,11 +35,6 @@ struct NameChange {
     std::string to;    // empty: a removal
     InodePtr inode;
     std::uint64_t number = 0;
-};
-
-struct SimDisk::Image {
-    std::map<std::string, SparseBytes> files;
-    std::set<std::string> directories;
 };
 
 struct SessionState {

@@ -190,7 +190,7 @@ Result<std::vector<LogStateItem>> decode_log_states(ByteView body) {
         item.anchor = as_text(reader.bytes(anchor_bytes));
         reader.bytes((8 - anchor_bytes % 8) % 8);
         if (reader.failed()) return corrupt("the state of the logs has a broken length");
-        if (item.first < 1 || item.first > item.next)
+        if (item.epoch < 1 || item.first < 1 || item.first > item.next)
             return corrupt("the state of a log contradicts itself");
     }
     return items;

@@ -330,40 +330,75 @@ private:
         });
     }
 
+    // What a record has to follow from; nothing of a log that had no owner.
+    struct LogEnds {
+        std::uint64_t epoch = 0;
+        std::uint64_t first = 1;
+        std::uint64_t next = 1;
+    };
+
+    static Result<void> check_follows(const FoundFile& found, LogEnds log, const RecordHeader& record, std::uint64_t body_offset) {
+        const std::string name = "log " + std::to_string(record.log);
+        if (record.type == RecordType::kPromise) {
+            if (record.epoch <= log.epoch) return damaged(found.path, body_offset, "the epoch of " + name + " goes back");
+            return ok();
+        }
+        if (log.epoch == 0 || (record.type == RecordType::kEntry && record.epoch != log.epoch)) {
+            return damaged(found.path, body_offset, "a record of " + name + " in epoch " + std::to_string(record.epoch) +
+                                                        ", which no owner had");
+        }
+        if (record.type == RecordType::kEntry && record.index != log.next) {
+            return damaged(found.path, body_offset, name + " goes on with entry " + std::to_string(record.index) +
+                                                        " instead of " + std::to_string(log.next));
+        }
+        if (record.type == RecordType::kTruncate && (record.index < log.first || record.index > log.next)) {
+            return damaged(found.path, body_offset, "a truncation of " + name + " to entry " + std::to_string(record.index) +
+                                                        ", which it does not have");
+        }
+        return ok();
+    }
+
+    LogEnds ends_of(std::uint32_t log) const {
+        const auto found = out_.logs.find(log);
+        if (found == out_.logs.end()) return {};
+        return {found->second.epoch, found->second.first.number(), found->second.entries.next().number()};
+    }
+
+    static bool is_of_log(const RecordHeader& record) {
+        return record.type == RecordType::kEntry || record.type == RecordType::kPromise || record.type == RecordType::kTruncate;
+    }
+
     Result<void> apply(const FoundFile& found, FileUse& use, const RecordHeader& record, ByteView body,
                        std::uint64_t body_offset) {
+        if (!is_of_log(record)) return ok();
+        MR_TRY_VOID(check_follows(found, ends_of(record.log), record, body_offset));
+        RecoveredLog& log = out_.logs[record.log];
         if (record.type == RecordType::kEntry) {
-            const auto log = out_.logs.find(record.log);
-            if (log == out_.logs.end() || log->second.epoch != record.epoch) {
-                return damaged(found.path, body_offset,
-                               "an entry of log " + std::to_string(record.log) + " in epoch " +
-                                   std::to_string(record.epoch) + ", which no owner had");
-            }
-            if (log->second.entries.next().number() != record.index) {
-                return damaged(found.path, body_offset,
-                               "log " + std::to_string(record.log) + " goes on with entry " +
-                                   std::to_string(record.index) + " instead of " +
-                                   std::to_string(log->second.entries.next().number()));
-            }
-            log->second.entries.push_back(EntryLocation{
+            log.entries.push_back(EntryLocation{
                 static_cast<std::uint32_t>(found.header.file_seq),
                 static_cast<std::uint32_t>(body_offset), record.body_bytes, record.body_crc});
             use.add(record.log, record.index);
         } else if (record.type == RecordType::kTruncate) {
-            const auto log = out_.logs.find(record.log);
-            if (log == out_.logs.end() || record.index < log->second.first.number() ||
-                record.index > log->second.entries.next().number()) {
-                return damaged(found.path, body_offset,
-                               "a truncation of log " + std::to_string(record.log) + " to entry " +
-                                   std::to_string(record.index) + ", which it does not have");
-            }
-            log->second.first = Index{record.index};
-            log->second.anchor = as_text(body);
-        } else if (record.type == RecordType::kPromise) {
-            RecoveredLog& log = out_.logs[record.log];
-            if (record.epoch <= log.epoch)
-                return damaged(found.path, body_offset, "the epoch of a log goes back");
+            log.first = Index{record.index};
+            log.anchor = as_text(body);
+        } else {
             log.epoch = record.epoch;
+        }
+        return ok();
+    }
+
+    // What is written anew counts from then on: it has to follow just as what was durable had to.
+    Result<void> check_tail(const FoundFile& found, const std::deque<HeldBatch>& held) const {
+        std::map<std::uint32_t, LogEnds> logs;
+        for (const HeldBatch& batch : held) {
+            for (const auto& [record, body_offset] : batch.records) {
+                const RecordHeader& header = record.header;
+                LogEnds& log = logs.try_emplace(header.log, ends_of(header.log)).first->second;
+                MR_TRY_VOID(check_follows(found, log, header, body_offset));
+                if (header.type == RecordType::kEntry) ++log.next;
+                if (header.type == RecordType::kTruncate) log.first = header.index;
+                if (header.type == RecordType::kPromise) log.epoch = header.epoch;
+            }
         }
         return ok();
     }
@@ -448,9 +483,7 @@ private:
             hold.end = offset + batch->header.padded_bytes;
             if (batch->damaged_entry() != nullptr) hold.damaged_at = offset;
             for (const DecodedRecord& record : batch->records) {
-                if (record.header.type != RecordType::kEntry && record.header.type != RecordType::kPromise &&
-                    record.header.type != RecordType::kTruncate)
-                    continue;
+                if (!is_of_log(record.header)) continue;
                 TailRecord kept{record.header, {}};
                 kept.body.append(record.body);
                 hold.records.emplace_back(std::move(kept),
@@ -470,6 +503,7 @@ private:
             previous_crc = batch->header.header_crc;
             offset += batch->header.padded_bytes;
         }
+        MR_CO_TRY_VOID(check_tail(found, held));
         for (HeldBatch& batch : held) {
             // What proves that it was durable was found, but the batches on the way there are damaged too.
             if (batch.damaged_at) co_return damaged(found.path, *batch.damaged_at, kDamagedEntry);

@@ -164,6 +164,7 @@ Task<Result<void>> JournalImpl::begin_file(OpenFile next, std::vector<SealedFile
     active_ = std::move(next);
     metrics_.files.set(static_cast<double>(sealed_.size() + 1));
 
+    // Recovery has checked that each follows.
     for (std::size_t i = 0; i < tail.size(); ++i) {
         const RecordHeader& record = tail[i].header;
         std::unique_ptr<LogSlot>& slot = slots_[ContainerId{record.log}];
@@ -174,21 +175,9 @@ Task<Result<void>> JournalImpl::begin_file(OpenFile next, std::vector<SealedFile
         if (record.type == RecordType::kPromise) {
             slot->epoch = record.epoch;
         } else if (record.type == RecordType::kTruncate) {
-            if (record.index < slot->entries.first().number() || record.index > slot->entries.next().number()) {
-                co_return Error{ErrorCode::kCorrupt, options_.directory + ": the last batch of the journal truncates log " +
-                                                         std::to_string(record.log) + " to entry " +
-                                                         std::to_string(record.index) + ", which it does not have"};
-            }
             slot->entries.drop_before(Index{record.index});
             slot->anchor = Bytes::copy_of(tail[i].body.view());
         } else {
-            if (record.index != slot->entries.next().number() || record.epoch != slot->epoch) {
-                co_return Error{
-                    ErrorCode::kCorrupt,
-                    options_.directory + ": the last batch of the journal goes on with entry " +
-                        std::to_string(record.index) + " of log " + std::to_string(record.log) +
-                        " instead of " + to_string(slot->entries.next())};
-            }
             slot->entries.push_back(locations[i]);
             active_.use.add(record.log, record.index);
         }

@@ -86,7 +86,7 @@ void add_events(std::vector<Seed>& seeds) {
 
 }  // namespace
 
-std::vector<Seed> seeds() {
+std::vector<Seed> wire_seeds() {
     std::vector<Seed> all;
     add_frames(all);
     add_appends(all);
