@@ -122,7 +122,9 @@ Result<void> TreeChanges::apply_one(const Operation& operation, Multi& multi) {
         MR_TRY_VOID(check_version(path, remove->expected, stat.version));
         if (stat.children > 0) return Error{ErrorCode::kFailedPrecondition, path + " has children"};
         MR_TRY(const Change* const parent, find(parent_of(path), multi));
-        MR_CHECK(parent != nullptr);
+        if (parent == nullptr || parent->stat->children == 0) {
+            return Error{ErrorCode::kCorrupt, "the parent of " + path + " does not know of it"};
+        }
         node->stat.reset();
         node->value.reset();
         child_changed(parent_of(path), -1, multi);

@@ -12,6 +12,7 @@
 
 #include "common/keyvalue/rocksdb/rocksdb_engine.h"
 #include "common/keyvalue/testing/fake_engine.h"
+#include "common/metadata/embedded/rows.h"
 #include "common/metadata/embedded/testing/slow_engine.h"
 #include "common/metadata/testing/conformance.h"
 #include "tests/sim/world.h"
@@ -346,6 +347,15 @@ TEST(EmbeddedMetadataStore, RefusesRowsThatItDoesNotKnow) {
     EXPECT_TRUE(open_after({{"f", "1"}, {"c", "\x01"}}).is(ErrorCode::kCorrupt));
     EXPECT_TRUE(open_after({{"f", "1"}, {"c", position}, {"e/a/", ""}}).is(ErrorCode::kCorrupt));
     EXPECT_TRUE(open_after({{"f", "1"}, {"c", position}, {"e/gone", ""}}).is(ErrorCode::kCorrupt));
+    // A child of nobody, and one that its parent does not count.
+    const std::string child = embedded::encode_stat({Version{0}, 0, SessionId{5}, ChangeId{4}, ChangeId{4}, ChangeId{4}});
+    const std::string childless = embedded::encode_stat({Version{0}, 0, SessionId{}, ChangeId{3}, ChangeId{3}, ChangeId{3}});
+    const std::vector<keyvalue::Row> orphan{
+        {"f", "1"}, {"c", position}, {"e/a/b", ""}, {embedded::stat_key("/a/b"), child}};
+    EXPECT_TRUE(open_after(orphan).is(ErrorCode::kCorrupt));
+    auto uncounted = orphan;
+    uncounted.push_back({embedded::stat_key("/a"), childless});
+    EXPECT_TRUE(open_after(uncounted).is(ErrorCode::kCorrupt));
 }
 
 TEST(EmbeddedMetadataStore, CompletesWhatItHasTakenWhenItCloses) {
