@@ -45,6 +45,21 @@ std::vector<SegmentId> to_ids(const google::protobuf::RepeatedField<std::int64_t
     return result;
 }
 
+Result<void> check_sound(const records::StreamRecord& record) {
+    const records::EpochRecord& current = record.current();
+    if (!current.full()) return Error{ErrorCode::kCorrupt, "it has no epoch"};
+    if (current.epoch() > static_cast<std::uint32_t>(stream::kMaxEpoch)) {
+        return Error{ErrorCode::kCorrupt, "it is in epoch " + std::to_string(current.epoch())};
+    }
+    MR_TRY_VOID(stream::check_tiles(to_segments(current.segments())));
+    const bool scaling = record.state() == records::StreamRecord::SCALING;
+    const bool sealing = record.state() == records::StreamRecord::SEALING;
+    if ((record.has_scale() && !scaling) || (record.has_seal() && !sealing)) {
+        return Error{ErrorCode::kCorrupt, "its state is not that of what is being done"};
+    }
+    return ok();
+}
+
 records::EpochRecord to_record(const stream::Epoch& epoch, const std::vector<SegmentId>& sealed) {
     records::EpochRecord record;
     record.set_epoch(static_cast<std::uint32_t>(epoch.epoch.number()));

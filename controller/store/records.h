@@ -18,6 +18,9 @@ stream::Segment to_segment(const records::SegmentRecord& record);
 std::vector<stream::Segment> to_segments(const google::protobuf::RepeatedPtrField<records::SegmentRecord>& records);
 std::vector<SegmentId> to_ids(const google::protobuf::RepeatedField<std::int64_t>& ids);
 
+// Of a record that was read: what every later step relies on. kCorrupt says what is wrong.
+Result<void> check_sound(const records::StreamRecord& record);
+
 // In full. `sealed`: what the epoch replaced.
 records::EpochRecord to_record(const stream::Epoch& epoch, const std::vector<SegmentId>& sealed);
 // REQUIRES: the record is full.

@@ -188,7 +188,7 @@ Task<Result<StoredStream>> StreamStore::load(StreamName name) {
         co_return std::move(node).error();
     }
     MR_CO_TRY(records::StreamRecord record, parsed<records::StreamRecord>(path.node, node->value));
-    if (!record.current().full()) co_return Error{ErrorCode::kCorrupt, "the record at " + path.node + " has no epoch"};
+    if (auto sound = check_sound(record); !sound) co_return std::move(sound).error().while_doing("the record at " + path.node);
     co_return StoredStream{std::move(record), node->stat.version};
 }
 
@@ -314,6 +314,9 @@ Task<Result<std::shared_ptr<const records::EpochRecord>>> StreamStore::epoch_rec
     const std::string path = epoch_path(name, epoch).node;
     MR_CO_TRY(const metadata::Node node, co_await metadata_.get(path));
     MR_CO_TRY(records::EpochRecord parsed_record, parsed<records::EpochRecord>(path, node.value));
+    if (parsed_record.epoch() != static_cast<std::uint32_t>(epoch)) {
+        co_return Error{ErrorCode::kCorrupt, "the record at " + path + " is of epoch " + std::to_string(parsed_record.epoch())};
+    }
     auto record = std::make_shared<const records::EpochRecord>(std::move(parsed_record));
     remember(key, record);
     co_return record;

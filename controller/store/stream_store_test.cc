@@ -126,5 +126,37 @@ TEST(StreamStore, RefusesRecordsOfLaterVersionsAndReadsThoseWithout) {
     });
 }
 
+TEST(StreamStore, RefusesRecordsThatCannotBe) {
+    using records::StreamRecord;
+    const StreamName name{"s", "x"};
+    sim::World world{1};
+    metadata::MemoryMetadataStore memory{world.clock()};
+    StreamStore store{memory, world.clock()};
+    world.run([&]() -> Task<void> {
+        EXPECT_TRUE((co_await store.open()).ok());
+        EXPECT_TRUE((co_await store.create_scope("s", {})).ok());
+        EXPECT_TRUE((co_await store.create(name, {}, 2)).ok());
+        const std::string path = stream_path(name).node;
+        StreamRecord good;
+        EXPECT_TRUE(good.ParseFromString((co_await memory.get(path))->value));
+        std::vector<StreamRecord> bad(6, good);
+        bad[0].mutable_current()->set_full(false);
+        bad[1].mutable_current()->set_epoch(0xffff'ffff);
+        bad[2].mutable_current()->mutable_segments(1)->set_low(0.25);  // two segments for the same keys
+        bad[3].mutable_current()->mutable_segments()->RemoveLast();
+        bad[4].mutable_scale()->set_published(true);
+        bad[4].set_state(StreamRecord::ACTIVE);
+        bad[5].mutable_seal();
+        bad[5].set_state(StreamRecord::SEALED);
+        for (const StreamRecord& record : bad) {
+            const Result<metadata::Node> node = co_await memory.get(path);
+            EXPECT_TRUE((co_await memory.set(path, record.SerializeAsString(), node->stat.version)).ok());
+            const Result<StoredStream> stream = co_await store.load(name);
+            EXPECT_FALSE(stream.ok()) << record.ShortDebugString();
+            if (!stream.ok()) EXPECT_TRUE(stream.error().is(ErrorCode::kCorrupt)) << stream.error().to_string();
+        }
+    });
+}
+
 }  // namespace
 }  // namespace millrace::controller::store
