@@ -654,6 +654,14 @@ TEST_F(ManyFilesTest, TheLossOfTheNewestFilesIsNoticed) {
     expect_corrupt({path(2), "missing"});
 }
 
+TEST_F(ManyFilesTest, DamageOfTheNewestFilesFirstBatchIsKnownFromTheMarkBeforeIt) {
+    // Without what comes behind it, files 1 and 2 are all that there ever was.
+    const auto names = files();
+    for (std::size_t i = 2; i < names.size(); ++i) node.disk().remove("/data/journal/" + names[i]);
+    node.disk().overwrite(path(2), 4096, filled(1020 * 1024, 0).view());
+    expect_corrupt({path(2) + " is damaged at offset 4096", path(1)});
+}
+
 TEST_F(ManyFilesTest, SwappedFilesAreNoticed) {
     node.disk().swap(path(2), path(3));
     expect_corrupt({path(2), file_name(3)});

@@ -146,10 +146,10 @@ private:
             oldest_hint = std::max(oldest_hint, found.header.previous_seq);
         }
         if (oldest_hint > newest_) {
-            co_return Error{
-                ErrorCode::kCorrupt,
-                directory_ + "/" + file_name(oldest_hint) +
-                    " is missing or empty, but a newer file was made after it held data"};
+            const std::string reason = "but a newer file was made after it held data";
+            const auto found = files_.find(oldest_hint);
+            if (found != files_.end()) co_return damaged(found->second.path, kBlockBytes, "no whole batch starts here, " + reason);
+            co_return Error{ErrorCode::kCorrupt, directory_ + "/" + file_name(oldest_hint) + " is missing, " + reason};
         }
         co_return ok();
     }
@@ -191,10 +191,13 @@ private:
         std::set<std::uint64_t> retired;
         std::uint32_t previous_crc = 0;
         std::optional<std::uint64_t> expected;
-        for (std::uint64_t offset = kBlockBytes;;) {
+        std::uint64_t offset = kBlockBytes;
+        std::string why;
+        for (;;) {
             Result<WholeBatch> batch = co_await read(window, found, {offset, expected, previous_crc});
             if (!batch) {
                 if (!is_about_bytes(batch.error())) co_return std::move(batch).error();
+                why = batch.error().detail();
                 break;
             }
             for (const DecodedRecord& record : batch->records) {
@@ -208,7 +211,9 @@ private:
         }
         std::erase_if(listed_,
                       [&](const FileListItem& item) { return gone(item) && retired.contains(item.file_seq); });
-        co_return ok();
+        if (std::none_of(listed_.begin(), listed_.end(), gone)) co_return ok();
+        // The batch that says so may be the one that is damaged.
+        co_return co_await judge_bad_batch(window, found, offset, expected.value_or(0), std::move(why));
     }
 
     // What the logs' truncations have made garbage goes: entries, and files that hold nothing else.
@@ -281,6 +286,10 @@ private:
     Result<void> check_state(const FoundFile& found, std::uint64_t offset, const WholeBatch& batch) {
         const bool gap = batch.header.batch_seq > last_batch_ + 1;
         for (const DecodedRecord& record : batch.records) {
+            const bool describes = record.header.type == RecordType::kLogState || record.header.type == RecordType::kFileList;
+            if (describes && offset != kBlockBytes) {
+                return damaged(found.path, offset, "only the first batch of a file says what was before it");
+            }
             if (record.header.type == RecordType::kLogState) {
                 MR_TRY(const auto states, decode_log_states(record.body));
                 if (!take_states(states, gap))
@@ -468,12 +477,7 @@ private:
                                                         batch.error().detail()));
                 break;
             }
-            if ((batch->header.flags & BatchHeader::kContinued) != 0) {
-                co_return Error{ErrorCode::kCorrupt, "the file after " + found.path +
-                                                         " is missing: the mark at offset " +
-                                                         std::to_string(offset) +
-                                                         " says that it held data"};
-            }
+            if ((batch->header.flags & BatchHeader::kContinued) != 0) co_return not_continued(found, offset);
             // The first batch describes what came before it, and nothing of this file is applied
             // yet.
             MR_CO_TRY_VOID(check_state(found, offset, *batch));
@@ -515,6 +519,14 @@ private:
             out_.total_bytes += found.size;
         }
         co_return ok();
+    }
+
+    // The mark at `offset` of the newest file with a whole first batch says that there was a newer one.
+    Error not_continued(const FoundFile& found, std::uint64_t offset) const {
+        const std::string mark = "the mark at offset " + std::to_string(offset) + " of " + found.path + " says that the file after it held data";
+        const auto next = files_.upper_bound(found.header.file_seq);
+        if (next != files_.end()) return damaged(next->second.path, kBlockBytes, "no batch starts here, but " + mark);
+        return {ErrorCode::kCorrupt, "the file after " + found.path + " is missing: " + mark};
     }
 
     // 'seq' at `offset` is bad: was it ever durable?
