@@ -26,7 +26,7 @@ for entry in "${entries[@]}"; do
     [[ -x $program ]] || die "fuzz.sh: there is no fuzzer '$entry'."
     log=$logs/fuzz-$entry.log
     mkdir -p "$build/corpus/$entry"
-    if "$program" -max_total_time=$((60 * minutes)) -max_len=8192 -rss_limit_mb=1024 -timeout=10 -print_final_stats=1 \
+    if "$program" -max_total_time=$((60 * minutes)) -max_len=8192 -rss_limit_mb=1024 -malloc_limit_mb=64 -timeout=10 -print_final_stats=1 \
         -artifact_prefix="$build/findings/$entry-" "$build/corpus/$entry" "$root/tests/fuzz/corpus/$entry" >"$log" 2>&1; then
         say "$entry: $(sed -n 's/^stat::number_of_executed_units: *//p' "$log") executions," \
             "$(sed -n 's/.* cov: \([0-9]*\) .*/\1/p' "$log" | tail -n 1) edges covered, no finding"

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // How much memory a decoder may take for its input. A length that is believed before the bytes are there shows as
-// memory out of proportion. Counts operator new and delete of this thread; what is taken past them (aligned buffers of
-// I/O) is libFuzzer's to bound: -malloc_limit_mb in scripts/fuzz.sh.
+// memory out of proportion. Counts what this thread takes and gives back: everything in programs with the address
+// sanitizer, as the fuzzers are; operator new and delete (so not the aligned buffers of I/O) in others.
 // Lifetime: around the decoding, one at a time in a thread.
 #pragma once
 

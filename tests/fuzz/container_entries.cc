@@ -133,7 +133,8 @@ void feed_entries(ByteView input) {
     }
 }
 
-// Operations of the input that decode once their checksums fit: what their headers say is their length, or all the rest.
+// Operations of the input that decode once their checksums fit: what their headers say is their length, or all the
+// rest.
 std::vector<ByteBuffer> operations_in(ByteView input) {
     std::vector<ByteBuffer> operations;
     while (input.size() >= container::kOperationHeaderBytes) {

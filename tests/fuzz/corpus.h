@@ -48,11 +48,21 @@ inline ByteBuffer mutated(ByteBuffer input, Dice& dice) {
         const std::size_t at = dice.below(input.size());
         const auto place = input.begin() + static_cast<std::ptrdiff_t>(at);
         switch (dice.below(5)) {
-            case 0: input[at] = static_cast<std::byte>(dice.next()); break;
-            case 1: input[at] ^= static_cast<std::byte>(1 << dice.below(8)); break;
-            case 2: input.erase(place); break;
-            case 3: input.insert(place, input[at]); break;
-            default: input.resize(at); break;
+            case 0:
+                input[at] = static_cast<std::byte>(dice.next());
+                break;
+            case 1:
+                input[at] ^= static_cast<std::byte>(1 << dice.below(8));
+                break;
+            case 2:
+                input.erase(place);
+                break;
+            case 3:
+                input.insert(place, input[at]);
+                break;
+            default:
+                input.resize(at);
+                break;
         }
     }
     return input;

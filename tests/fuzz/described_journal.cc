@@ -20,14 +20,39 @@ constexpr std::uint32_t kLogs = 3;
 
 // In the bytes that open a file and a batch: ways to differ.
 struct FileTraits {
-    enum : std::uint8_t { kSkipsNumbers = 1, kOtherStore = 2, kSaysPrevious = 4, kOtherNumber = 8, kCutShort = 16, kMissing = 32,
-                          kUnfinished = 64, kSaysSize = 128 };
+    enum : std::uint8_t {
+        kSkipsNumbers = 1,
+        kOtherStore = 2,
+        kSaysPrevious = 4,
+        kOtherNumber = 8,
+        kCutShort = 16,
+        kMissing = 32,
+        kUnfinished = 64,
+        kSaysSize = 128
+    };
 };
 struct BatchTraits {
-    enum : std::uint8_t { kSaysSynced = 1, kSkipsNumbers = 2, kContinued = 4, kBreaksChain = 8, kNoLists = 16, kSaysNumber = 32,
-                          kNotFirst = 64 };
+    enum : std::uint8_t {
+        kSaysSynced = 1,
+        kSkipsNumbers = 2,
+        kContinued = 4,
+        kBreaksChain = 8,
+        kNoLists = 16,
+        kSaysNumber = 32,
+        kNotFirst = 64
+    };
 };
-enum class Said : std::uint8_t { kEntry, kEntryToo, kPromise, kTruncation, kRetired, kAnyRecord, kAnyStates, kAnyList, kCount };
+enum class Said : std::uint8_t {
+    kEntry,
+    kEntryToo,
+    kPromise,
+    kTruncation,
+    kRetired,
+    kAnyRecord,
+    kAnyStates,
+    kAnyList,
+    kCount
+};
 
 struct Record {
     RecordHeader header;
@@ -57,7 +82,9 @@ private:
         header.store.fill(static_cast<std::byte>((traits & FileTraits::kOtherStore) != 0 ? 2 : 1));
         header.file_seq = number_ + ((traits & FileTraits::kOtherNumber) != 0 ? 1 : 0);
         header.salt = 0x5a17'0000'0000 + number_;
-        header.previous_seq = (traits & FileTraits::kSaysPrevious) != 0 ? in_.u8() : list_.empty() ? 0 : list_.back().file_seq;
+        header.previous_seq = (traits & FileTraits::kSaysPrevious) != 0 ? in_.u8()
+                              : list_.empty()                           ? 0
+                                                                        : list_.back().file_seq;
 
         ByteBuffer bytes(kBlockBytes);
         std::uint32_t previous_crc = 0;

@@ -21,7 +21,10 @@ const Entries& decoders() {
 
 // In the simulator: some thousand times slower than a decoder alone.
 const Entries& whole_readers() {
-    static const Entries kEntries{{"journal_directory", journal_directory}, {"metadata_rows", metadata_rows}, {"object", object}};
+    static const Entries kEntries{{"controller_records", controller_records},
+                                  {"journal_directory", journal_directory},
+                                  {"metadata_rows", metadata_rows},
+                                  {"object", object}};
     return kEntries;
 }
 

@@ -5,6 +5,8 @@
 #include "common/base/binary.h"
 #include "common/base/crc32c.h"
 #include "common/metadata/embedded/rows.h"
+#include "controller/store/records.h"
+#include "controller/stream/scale.h"
 #include "segmentstore/container/entry.h"
 #include "segmentstore/container/snapshot.h"
 #include "segmentstore/log/journal/batch.h"
@@ -50,7 +52,8 @@ std::vector<std::pair<std::string, ByteBuffer>> operations() {
     all.emplace_back("truncate", operation(TruncateSegment{SegmentKey{1}, 6}));
     all.emplace_back("attribute", operation(SetAttribute{SegmentKey{1}, writer(), -1}));
     all.emplace_back("planned", operation(ObjectPlanned{object, true}));
-    all.emplace_back("tiered", operation(WindowTiered{object, {log::Index{9}, Lsn{8}}, {{SegmentKey{1}, 0, 64, 12, 0xAABBCCDD}}}));
+    all.emplace_back(
+        "tiered", operation(WindowTiered{object, {log::Index{9}, Lsn{8}}, {{SegmentKey{1}, 0, 64, 12, 0xAABBCCDD}}}));
     return all;
 }
 
@@ -88,7 +91,8 @@ void add_containers(std::vector<Seed>& seeds) {
 ByteBuffer snapshot_body() {
     ByteBuffer body;
     encode_snapshot_head({Lsn{40}, {log::Index{7}, Lsn{38}}, 1234, 2, 1}, body);
-    SnapshotSegment segment{SegmentKey{1}, "s/t/0.#epoch.0", {5, 1, 9}, true, 30, 4, 1200, Lsn{39}, 20, {{writer(), 3}}, {}};
+    SnapshotSegment segment{
+        SegmentKey{1}, "s/t/0.#epoch.0", {5, 1, 9}, true, 30, 4, 1200, Lsn{39}, 20, {{writer(), 3}}, {}};
     segment.extents.push_back({{OwnerEpoch{3}, 1}, 4, 64, 16, 0x01020304});
     encode_snapshot_segment(segment, body);
     encode_snapshot_segment({SegmentKey{2}, "s/t/1.#epoch.0", {}, false, 0, 0, 1, Lsn{2}, 0, {}, {}}, body);
@@ -106,7 +110,8 @@ void add_objects(std::vector<Seed>& seeds) {
     for (const auto& [segment, offset, text] :
          {std::tuple{1ull, 10, "hello"}, std::tuple{1ull, 15, ", world"}, std::tuple{5ull, 0, "x"}}) {
         const ByteView bytes = as_bytes(text);
-        footer.extents.push_back({segment, offset, data.size(), static_cast<std::uint32_t>(bytes.size()), crc32c(bytes)});
+        footer.extents.push_back(
+            {segment, offset, data.size(), static_cast<std::uint32_t>(bytes.size()), crc32c(bytes)});
         data.append(bytes);
     }
     data.append(encode_object_end(footer, data.size()).view());
@@ -121,7 +126,8 @@ void add_objects(std::vector<Seed>& seeds) {
 
     seeds.push_back({"snapshot", "end", encode_snapshot_end(body.size(), crc32c(body.view()))});
     seeds.push_back({"snapshot", "body", std::move(body)});
-    seeds.push_back({"snapshot", "anchor", bytes_of(encode_anchor({{OwnerEpoch{3}, 9}, Lsn{40}, 300, 0xAABBCCDD}).view())});
+    seeds.push_back(
+        {"snapshot", "anchor", bytes_of(encode_anchor({{OwnerEpoch{3}, 9}, Lsn{40}, 300, 0xAABBCCDD}).view())});
 }
 
 void add_marks(std::vector<Seed>& seeds) {
@@ -129,7 +135,8 @@ void add_marks(std::vector<Seed>& seeds) {
     for (std::size_t i = 0; i < id.size(); ++i) id[i] = static_cast<std::byte>(i);
     seeds.push_back({"marks", "store", segmentstore::encode_store_format({16, id, id})});
     seeds.push_back({"marks", "storage", storage::encode_storage_mark(id)});
-    seeds.push_back({"marks", "object-name", bytes_of(as_bytes(storage::ObjectName{ContainerId{1}, OwnerEpoch{2}, 3}.to_string()))});
+    seeds.push_back({"marks", "object-name",
+                     bytes_of(as_bytes(storage::ObjectName{ContainerId{1}, OwnerEpoch{2}, 3}.to_string()))});
     seeds.push_back({"marks", "journal-name", bytes_of(as_bytes(log::file_name(26)))});
 }
 
@@ -222,7 +229,8 @@ void add_journal_directories(std::vector<Seed>& seeds) {
 void add_metadata(std::vector<Seed>& seeds) {
     using namespace metadata;
     const std::string stat = embedded::encode_stat({Version{1}, 1, SessionId{}, ChangeId{1}, ChangeId{2}, ChangeId{3}});
-    const std::string ephemeral = embedded::encode_stat({Version{0}, 0, SessionId{5}, ChangeId{4}, ChangeId{4}, ChangeId{4}});
+    const std::string ephemeral =
+        embedded::encode_stat({Version{0}, 0, SessionId{5}, ChangeId{4}, ChangeId{4}, ChangeId{4}});
     seeds.push_back({"metadata_rows", "stat", bytes_of(as_bytes(stat))});
     seeds.push_back({"metadata_rows", "position", bytes_of(as_bytes(embedded::encode_position(ChangeId{7})))});
     ByteBuffer store;
@@ -241,6 +249,53 @@ void add_metadata(std::vector<Seed>& seeds) {
     seeds.push_back({"metadata_rows", "store", std::move(store)});
 }
 
+// ---- Controller ----
+
+void add_controller(std::vector<Seed>& seeds) {
+    using namespace controller;
+    using records::StreamRecord;
+    const stream::Epoch first = stream::first_epoch(2, 0, 5);
+    StreamRecord stream;
+    stream.set_version(1);
+    stream.set_state(StreamRecord::ACTIVE);
+    stream.set_created_ms(5);
+    stream.mutable_config()->set_min_segments(1);
+    stream.set_next_number(2);
+    *stream.mutable_current() = store::to_record(first, {});
+    const auto add = [&](const char* name, const StreamRecord& record) {
+        ByteBuffer bytes;
+        const std::string text = record.SerializeAsString();
+        LittleEndianWriter{bytes}.u16(static_cast<std::uint16_t>(text.size()));
+        bytes.append(as_bytes(text));
+        bytes.append(as_bytes(store::to_record(first, {}).SerializeAsString()));
+        seeds.push_back({"controller_records", name, std::move(bytes)});
+    };
+    add("active", stream);
+    StreamRecord creating = stream;
+    creating.set_state(StreamRecord::CREATING);
+    add("creating", creating);
+    StreamRecord scaling = stream;
+    scaling.set_state(StreamRecord::SCALING);
+    scaling.mutable_scale()->add_sealed(first.segments[0].id.value);
+    stream::Segment successor{SegmentId::of(2, StreamEpoch{1}), first.segments[0].range};
+    *scaling.mutable_scale()->add_created() = store::to_record(successor);
+    add("scaling", scaling);
+    scaling.mutable_scale()->set_published(true);
+    add("scaling-published", scaling);
+    StreamRecord later = stream;
+    *later.mutable_current() =
+        store::to_record(stream::epoch_after(first, {first.segments[0].id}, {successor}, 9), {first.segments[0].id});
+    add("second-epoch", later);
+    StreamRecord sealing = stream;
+    sealing.set_state(StreamRecord::SEALING);
+    sealing.mutable_seal();
+    add("sealing", sealing);
+    StreamRecord going = stream;
+    going.set_state(StreamRecord::SEALED);
+    going.mutable_remove();
+    add("deleting", going);
+}
+
 }  // namespace
 
 std::vector<Seed> disk_seeds() {
@@ -251,6 +306,7 @@ std::vector<Seed> disk_seeds() {
     add_journal_records(all);
     add_journal_directories(all);
     add_metadata(all);
+    add_controller(all);
     return all;
 }
 

@@ -39,5 +39,7 @@ void snapshot(ByteView input);
 void marks(ByteView input);
 // Rows of the embedded metadata store, each by itself, and a store that consists of them.
 void metadata_rows(ByteView input);
+// Records of the controller: a stream's, and its history.
+void controller_records(ByteView input);
 
 }  // namespace millrace::fuzz

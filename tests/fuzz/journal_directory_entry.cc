@@ -108,8 +108,8 @@ void check_equal(const Contents& found, const Contents& expected) {
     if (found == expected) return;
     for (const auto& [what, contents] : {std::pair{"found", found}, std::pair{"expected", expected}}) {
         for (const auto& [id, log] : contents) {
-            std::fprintf(stderr, "%s: log %u in epoch %llu: %zu entries from %llu, an anchor of %zu bytes\n", what, id.number(),
-                         static_cast<unsigned long long>(log.epoch), log.entries.size(),
+            std::fprintf(stderr, "%s: log %u in epoch %llu: %zu entries from %llu, an anchor of %zu bytes\n", what,
+                         id.number(), static_cast<unsigned long long>(log.epoch), log.entries.size(),
                          static_cast<unsigned long long>(log.first), log.anchor.size());
         }
     }
@@ -126,11 +126,13 @@ void journal_directory(ByteView input) {
     sim::Node& node = world.add_node("a", quick);
     sim::SimDisk::Image image;
     image.directories = {"/data", kJournalDirectory};
-    for (const auto& [name, bytes] : described_journal(input)) image.files[kJournalDirectory + "/" + name].write(0, bytes.view());
+    for (const auto& [name, bytes] : described_journal(input))
+        image.files[kJournalDirectory + "/" + name].write(0, bytes.view());
     node.disk().load(image);
 
     const auto seen = world.run([&] { return look(node.runtime()); });
-    const auto started = world.run([&] { return start_and_append(node.runtime(), seen ? ids_of(*seen) : std::vector<ContainerId>{}); });
+    const auto started =
+        world.run([&] { return start_and_append(node.runtime(), seen ? ids_of(*seen) : std::vector<ContainerId>{}); });
     if (!seen) MR_CHECK(!started);
     // A start looks closer at what it writes anew.
     if (!seen || !started) return;

@@ -145,11 +145,16 @@ void journal_records(ByteView input) {
     if (input.empty()) return;
     const ByteView rest = input.subspan(1);
     switch (static_cast<unsigned>(input.front()) % 5) {
-        case 0: return check_file_header(rest);
-        case 1: return check_batch(rest);
-        case 2: return check_log_states(rest);
-        case 3: return check_file_list(rest);
-        default: return check_retired(rest);
+        case 0:
+            return check_file_header(rest);
+        case 1:
+            return check_batch(rest);
+        case 2:
+            return check_log_states(rest);
+        case 3:
+            return check_file_list(rest);
+        default:
+            return check_retired(rest);
     }
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The embedded metadata store's rows. The key-value store below has checksums of its own, so that what is wrong here was
-// written wrongly, or by somebody else.
+// The embedded metadata store's rows. The key-value store below has checksums of its own, so that what is wrong here
+// was written wrongly, or by somebody else.
 #include <string>
 #include <vector>
 

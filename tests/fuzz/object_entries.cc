@@ -37,7 +37,9 @@ public:
     }
     Task<Result<std::uint64_t>> size(storage::ObjectName) override { co_return bytes_.size(); }
     Task<Result<void>> remove(storage::ObjectName) override { co_return ok(); }
-    Task<Result<std::vector<storage::ObjectName>>> list(ContainerId) override { co_return std::vector<storage::ObjectName>{}; }
+    Task<Result<std::vector<storage::ObjectName>>> list(ContainerId) override {
+        co_return std::vector<storage::ObjectName>{};
+    }
 
 private:
     ByteView bytes_;
@@ -53,7 +55,8 @@ void make_snapshot_fit(ByteBuffer& bytes) {
     std::ranges::copy(end, bytes.end() - container::kSnapshotEndBytes);
 }
 
-// Trailer and header keep what they say of counts; the checksums, and the lengths that follow from the size, are put right.
+// Trailer and header keep what they say of counts; the checksums, and the lengths that follow from the size, are put
+// right.
 void make_data_fit(ByteBuffer& bytes) {
     if (bytes.size() < kObjectHeaderBytes + kObjectTrailerBytes) return;
     const std::size_t trailer_at = bytes.size() - kObjectTrailerBytes;
@@ -62,7 +65,8 @@ void make_data_fit(ByteBuffer& bytes) {
     overwrite(bytes, trailer_at + 12, begin);
     overwrite(bytes, trailer_at + 20, static_cast<std::uint32_t>(trailer_at - begin));
     // The extents are the last thing in the footer.
-    const std::uint64_t extents = std::min<std::uint64_t>(u32_at(bytes.view(), trailer_at + 32), (trailer_at - begin) / kStoredExtentBytes);
+    const std::uint64_t extents =
+        std::min<std::uint64_t>(u32_at(bytes.view(), trailer_at + 32), (trailer_at - begin) / kStoredExtentBytes);
     for (std::uint64_t i = 1; i <= extents; ++i) {
         const std::size_t at = trailer_at - i * kStoredExtentBytes;
         const std::uint64_t position = LittleEndianReader{bytes.view().subspan(at + 16)}.u64();

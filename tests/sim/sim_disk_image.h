@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What lies on the platters of a SimDisk, for tests that make it up or change it in ways that no crash does: SimDisk::load()
-// puts it there. Copies share pages, so that thousands of images of one disk cost little.
-// Thread rule: one thread.
+// What lies on the platters of a SimDisk, for tests that make it up or change it in ways that no crash does:
+// SimDisk::load() puts it there. Copies share pages, so that thousands of images of one disk cost little. Thread rule:
+// one thread.
 #pragma once
 
 #include <map>

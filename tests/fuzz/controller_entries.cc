@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A controller on records that somebody else wrote: every call gets an answer or an error, and what is being done to
+// the stream ends or fails. The input is the length of a stream's record, the record, and that of its first epoch.
+#include <chrono>
+#include <string>
+
+#include "common/base/binary.h"
+#include "common/metadata/testing/memory_metadata_store.h"
+#include "controller/segments/testing/fake_segments.h"
+#include "controller/service/service.h"
+#include "controller/store/paths.h"
+#include "tests/fuzz/allocation_bound.h"
+#include "tests/fuzz/entries.h"
+#include "tests/sim/world.h"
+
+namespace millrace::fuzz {
+namespace {
+
+using namespace millrace::controller;
+namespace pb = service::pb;
+
+constexpr std::size_t kControllerMemoryBytes = 16 * 1024 * 1024;
+const StreamName kStream{"s", "x"};
+
+struct Controller {
+    Controller(sim::World& world, metadata::MetadataStore& metadata, Runtime runtime)
+        : store{metadata, world.clock()},
+          engine{runtime, store, segments},
+          service{runtime, store, engine, {{"controller", 9090}, {"store", 12345}}} {}
+    segments::FakeSegments segments;
+    store::StreamStore store;
+    workflow::Engine engine;
+    service::Service service;
+};
+
+Task<void> put_records(store::StreamStore& store, metadata::MetadataStore& metadata, std::string stream,
+                       std::string epoch) {
+    MR_CHECK((co_await store.open()).ok() && (co_await store.create_scope(kStream.scope, {})).ok());
+    const auto path = store::stream_path(kStream);
+    const auto first_epoch = store::epoch_path(kStream, 0);
+    const auto intent = store::intent_path(kStream);
+    for (const auto& [node, value] : {std::pair{path.bucket, std::string{}},
+                                      {path.node, stream},
+                                      {first_epoch.bucket, ""},
+                                      {first_epoch.node, epoch},
+                                      {intent.bucket, ""},
+                                      {intent.node, ""}}) {
+        MR_CHECK((co_await metadata.create(node, value)).ok());
+    }
+}
+
+Task<void> read_all(service::Service& service) {
+    const pb::StreamInfo info = service::to_info(kStream);
+    (void)co_await service.check_stream_exists(info);
+    (void)co_await service.get_stream_configuration(info);
+    const auto current = co_await service.get_current_segments(info);
+    pb::GetEpochSegmentsRequest epoch;
+    *epoch.mutable_streaminfo() = info;
+    (void)co_await service.get_epoch_segments(epoch);
+    pb::GetSegmentsRequest head;
+    *head.mutable_streaminfo() = info;
+    const auto first = co_await service.get_segments(head);
+    pb::ScaleStatusRequest status;
+    *status.mutable_streaminfo() = info;
+    (void)co_await service.check_scale(status);
+    pb::SegmentId segment;
+    *segment.mutable_streaminfo() = info;
+    for (const std::int64_t id :
+         {current && current->segmentranges_size() > 0 ? current->segmentranges(0).segmentid().segmentid() : 1,
+          first && first->segments_size() > 0 ? first->segments(0).segmentid().segmentid() : 0}) {
+        segment.set_segmentid(id);
+        (void)co_await service.get_successors(segment);
+        (void)co_await service.is_segment_valid(segment);
+    }
+}
+
+Task<void> change_all(service::Service& service) {
+    const pb::StreamInfo info = service::to_info(kStream);
+    pb::ScaleRequest scale;
+    *scale.mutable_streaminfo() = info;
+    if (const auto current = co_await service.get_current_segments(info)) {
+        for (const auto& range : current->segmentranges()) scale.add_sealedsegments(range.segmentid().segmentid());
+    }
+    auto& range = *scale.add_newkeyranges();
+    range.set_start(0.0);
+    range.set_end(1.0);
+    (void)co_await service.scale(scale);
+    (void)co_await service.seal_stream(info);
+    (void)co_await service.delete_stream(info);
+}
+
+}  // namespace
+
+void controller_records(ByteView input) {
+    const AllocationBound bound{kControllerMemoryBytes};
+    LittleEndianReader in{input};
+    const std::size_t size = in.u16();
+    const std::string stream{as_text(in.bytes(std::min(size, in.remaining())))};
+    const std::string epoch{as_text(in.rest())};
+    sim::World world{1};
+    sim::Node& node = world.add_node("controller");
+    metadata::MemoryMetadataStore metadata{world.clock()};
+    Controller controller{world, metadata, node.runtime()};
+    world.run([&] { return put_records(controller.store, metadata, stream, epoch); });
+    world.run([&] { return read_all(controller.service); });
+    MR_CHECK(world.run([&] { return controller.engine.resume(); }).ok());
+    world.run_for(std::chrono::seconds{10});
+    world.run([&] { return read_all(controller.service); });
+    world.run([&] { return change_all(controller.service); });
+    world.run([&] { return read_all(controller.service); });
+    controller.engine.stop();
+    world.run([&] { return controller.engine.close(); });
+}
+
+}  // namespace millrace::fuzz
