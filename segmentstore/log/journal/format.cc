@@ -13,6 +13,8 @@ constexpr std::uint64_t kFileMagic =
 constexpr std::uint32_t kBatchMagic = 0x4842524d;  // 'M' 'R' 'B' 'H'
 constexpr std::uint16_t kBatchVersion = 1;
 constexpr std::size_t kFileCrcAt = 12;
+// Counting from 1 never comes here: what is above was not counted, and might have no next.
+constexpr std::uint64_t kNumberMax = 1ull << 62;
 
 Error corrupt(std::string what) { return Error{ErrorCode::kCorrupt, std::move(what)}; }
 
@@ -123,7 +125,7 @@ Result<BatchHeader> decode_batch_header(ByteView bytes, std::uint64_t salt) {
     const std::uint64_t used = BatchHeader::kBytes + std::uint64_t{header.records_bytes};
     if (headers > header.records_bytes || header.padded_bytes % kBlockBytes != 0 ||
         used > header.padded_bytes || header.padded_bytes - used >= kBlockBytes ||
-        header.synced_through >= header.batch_seq) {
+        header.synced_through >= header.batch_seq || header.batch_seq > kNumberMax) {
         return corrupt("the batch header contradicts itself");
     }
     return header;
@@ -158,6 +160,7 @@ Result<RecordHeader> decode_record_header(ByteView bytes) {
     }
     if (header_bytes != RecordHeader::kBytes || header.flags != 0)
         return corrupt("a record header has an unknown form");
+    if (header.epoch > kNumberMax || header.index > kNumberMax) return corrupt("a record header has an impossible number");
     header.type = static_cast<RecordType>(type);
     return header;
 }
@@ -190,7 +193,7 @@ Result<std::vector<LogStateItem>> decode_log_states(ByteView body) {
         item.anchor = as_text(reader.bytes(anchor_bytes));
         reader.bytes((8 - anchor_bytes % 8) % 8);
         if (reader.failed()) return corrupt("the state of the logs has a broken length");
-        if (item.epoch < 1 || item.first < 1 || item.first > item.next)
+        if (item.epoch < 1 || item.epoch > kNumberMax || item.first < 1 || item.first > item.next || item.next > kNumberMax)
             return corrupt("the state of a log contradicts itself");
     }
     return items;
