@@ -135,4 +135,20 @@ Losses FileMap::losses(const std::string& path, std::uint64_t begin, std::uint64
     return losses;
 }
 
+std::optional<UnreadableEntry> FileMap::entry_at(const std::string& path, std::uint64_t offset) const {
+    for (const MappedFile& file : files_) {
+        if (file.path != path) continue;
+        for (const Batch& batch : file.batches) {
+            for (std::size_t i = 0; i < batch.records.size(); ++i) {
+                const RecordHeader& record = batch.records[i];
+                const std::uint64_t begin = batch.offset + batch.bodies[i];
+                if (record.type != RecordType::kEntry || offset < begin || offset >= begin + record.body_bytes)
+                    continue;
+                return UnreadableEntry{ContainerId{record.log}, record.index, path};
+            }
+        }
+    }
+    return std::nullopt;
+}
+
 }  // namespace millrace::crash

@@ -5,6 +5,7 @@
 // Thread rule: pure.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -41,6 +42,9 @@ public:
     // What is lost without a word when bytes [begin, end) of this file are damaged: batches that nothing proves
     // durable, which are the last one and an empty one before it at most, from the first damaged one on.
     Losses losses(const std::string& path, std::uint64_t begin, std::uint64_t end) const;
+
+    // The entry in whose body this byte lies.
+    std::optional<UnreadableEntry> entry_at(const std::string& path, std::uint64_t offset) const;
 
 private:
     struct Batch {

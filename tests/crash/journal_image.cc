@@ -173,6 +173,7 @@ void make_flipped(const JournalLife& life, const ImageSpec& spec, JournalImage& 
     image.damaged = {file_of(target.path)};
     image.damage = "a bit of byte " + std::to_string(target.offset) + " of " + file_of(target.path);
     image.losses = map.losses(target.path, target.offset, target.offset + 1);
+    image.unreadable = map.entry_at(target.path, target.offset);
 }
 
 void make_cut(const JournalLife& life, const ImageSpec& spec, JournalImage& image) {

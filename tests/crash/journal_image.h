@@ -57,6 +57,7 @@ struct JournalImage {
     std::string damage;    // in words
     bool missing = false;  // one of them is
     Losses losses;
+    std::optional<UnreadableEntry> unreadable;
 };
 
 class JournalImages {

@@ -92,7 +92,7 @@ Verdict judge(const JournalImage& image, const log::JournalMutations& mutations)
     {
         JournalSession first{world, node.runtime(), mutations};
         if (const Result<void> opened = first.open(image.bounds); !opened) return judge_refusal(opened.error(), image);
-        if (std::string wrong = first.check(image.bounds, image.losses); !wrong.empty())
+        if (std::string wrong = first.check(image.bounds, image.losses, image.unreadable); !wrong.empty())
             return {std::move(wrong), false};
         if (std::string wrong = append_to_all(world, first, image.bounds, after); !wrong.empty())
             return {std::move(wrong), false};
@@ -104,7 +104,8 @@ Verdict judge(const JournalImage& image, const log::JournalMutations& mutations)
     if (const Result<void> opened = second.open(after); !opened) {
         return {"the start after it fails: " + opened.error().to_string(), false};
     }
-    if (std::string wrong = second.check(after); !wrong.empty()) return {"after another crash " + wrong, false};
+    if (std::string wrong = second.check(after, {}, image.unreadable); !wrong.empty())
+        return {"after another crash " + wrong, false};
     return {};
 }
 

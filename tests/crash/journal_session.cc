@@ -28,17 +28,19 @@ Result<void> JournalSession::open(const Bounds& logs) {
     });
 }
 
-std::string JournalSession::check(const Bounds& bounds, const Losses& losses) {
+std::string JournalSession::check(const Bounds& bounds, const Losses& losses,
+                                  const std::optional<UnreadableEntry>& unreadable) {
     for (const auto& [id, log] : bounds) {
         const auto loss = losses.find(id);
         const Loss may_lose = loss == losses.end() ? Loss{} : loss->second;
-        std::string wrong = world_.run([&]() -> Task<std::string> { return check_log(id, log, may_lose); });
+        std::string wrong = world_.run([&]() -> Task<std::string> { return check_log(id, log, may_lose, unreadable); });
         if (!wrong.empty()) return "log " + to_string(id) + " " + wrong;
     }
     return {};
 }
 
-Task<std::string> JournalSession::check_log(ContainerId id, LogBounds bounds, Loss loss) {
+Task<std::string> JournalSession::check_log(ContainerId id, LogBounds bounds, Loss loss,
+                                            std::optional<UnreadableEntry> unreadable) {
     log::DurableLog& log = *logs_.at(id);
     const std::uint64_t first = log.first().number();
     const std::uint64_t count = log.next().number() - 1;
@@ -61,6 +63,11 @@ Task<std::string> JournalSession::check_log(ContainerId id, LogBounds bounds, Lo
     for (std::uint64_t i = first; i <= count; ++i) {
         const Body& body = bounds.sent[i - 1];
         const Result<Bytes> bytes = co_await log.read(log::Index{i}, 0, body.size + 1);
+        if (!bytes && unreadable && unreadable->log == id && unreadable->index == i &&
+            bytes.error().is(ErrorCode::kCorrupt) &&
+            bytes.error().detail().find(unreadable->file + " is damaged at offset ") != std::string::npos) {
+            continue;
+        }
         if (!bytes) co_return "cannot read entry " + std::to_string(i) + ": " + bytes.error().to_string();
         if (!std::ranges::equal(bytes->view(), bytes_of(body)))
             co_return "has other bytes in entry " + std::to_string(i);

@@ -6,6 +6,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "segmentstore/log/journal/journal.h"
@@ -30,6 +31,14 @@ struct Loss {
 };
 using Losses = std::map<ContainerId, Loss>;
 
+// An entry whose body was damaged where it was durable: only its log knows, and only who reads it is told, with the
+// file.
+struct UnreadableEntry {
+    ContainerId log;
+    std::uint64_t index = 0;
+    std::string file;
+};
+
 class JournalSession {
 public:
     JournalSession(sim::World& world, Runtime runtime, const log::JournalMutations& mutations);
@@ -38,14 +47,15 @@ public:
     // As Journal::open(), and as take_over() of each of these.
     Result<void> open(const Bounds& logs);
     // Reads everything. In words what is not within the bounds; empty: nothing.
-    std::string check(const Bounds& bounds, const Losses& losses = {});
+    std::string check(const Bounds& bounds, const Losses& losses = {},
+                      const std::optional<UnreadableEntry>& unreadable = std::nullopt);
     // REQUIRES: opened.
     log::DurableLog& log(ContainerId id) { return *logs_.at(id); }
     FoundLog found(ContainerId id);
     void close();
 
 private:
-    Task<std::string> check_log(ContainerId id, LogBounds bounds, Loss loss);
+    Task<std::string> check_log(ContainerId id, LogBounds bounds, Loss loss, std::optional<UnreadableEntry> unreadable);
 
     sim::World& world_;
     Runtime runtime_;
