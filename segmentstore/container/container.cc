@@ -36,6 +36,7 @@ Task<void> Container::close() {
     MR_ASSERT_ON(executor_);
     stopped_ = true;
     if (writer_) co_await writer_->close();
+    if (ownership_) co_await ownership_->close();
     closing_ = true;
     for (const auto& [name, segment] : names_) segment->wake_readers();
     // A segment whose deletion never committed may have lost its name to a new one.
@@ -44,7 +45,9 @@ Task<void> Container::close() {
     }
     stop();
     co_await gate_.close();
-    for (const PendingOperation& operation : pending_) credits_.give_back(operation.bytes);
+    for (const PendingOperation& operation : pending_) {
+        if (!options_.mutations.keep_credits) credits_.give_back(operation.bytes);
+    }
     pending_.clear();
 }
 
@@ -68,7 +71,7 @@ Outcome Container::create(std::string_view name, const ScalePolicy& policy) {
     if (stopped_) return {Status::kStopped, Lsn{}};
     if (!legal_segment_name(name)) return {Status::kInvalidArgument, Lsn{}};
     if (const auto existing = find(name); existing && !existing->admitted.deleted) {
-        return {Status::kAlreadyExists, depends(existing->admitted.newest)};
+        return {Status::kAlreadyExists, fact(existing->admitted.newest)};
     }
     if (const auto refused = refusal()) return {*refused, Lsn{}};
     const SegmentKey key{next(admitted_).number()};
@@ -77,32 +80,32 @@ Outcome Container::create(std::string_view name, const ScalePolicy& policy) {
     names_.insert_or_assign(segment->name, segment);
     const Lsn lsn = admit(OperationType::kCreateSegment, segment,
                           Operation{wall_ms(), CreateSegment{key, segment->name, policy}}, {}, 0);
-    return {Status::kOk, depends(lsn)};
+    return {Status::kOk, done(lsn)};
 }
 
 Outcome Container::seal(std::string_view name) {
     if (stopped_) return {Status::kStopped, Lsn{}};
     const auto segment = find(name);
-    if (!segment) return {Status::kNoSuchSegment, Lsn{}};
-    if (segment->admitted.deleted) return {Status::kNoSuchSegment, depends(segment->admitted.newest)};
-    if (segment->admitted.sealed) return {Status::kSealed, depends(segment->admitted.newest)};
+    if (!segment) return {Status::kNoSuchSegment, fact(Lsn{})};
+    if (segment->admitted.deleted) return {Status::kNoSuchSegment, fact(segment->admitted.newest)};
+    if (segment->admitted.sealed) return {Status::kSealed, fact(segment->admitted.newest)};
     if (const auto refused = refusal()) return {*refused, Lsn{}};
     segment->admitted.sealed = true;
     const Lsn lsn = admit(OperationType::kSealSegment, segment,
                           Operation{wall_ms(), SealSegment{segment->key, segment->admitted.length}}, {}, 0);
-    return {Status::kOk, depends(lsn)};
+    return {Status::kOk, done(lsn)};
 }
 
 Outcome Container::remove(std::string_view name) {
     if (stopped_) return {Status::kStopped, Lsn{}};
     const auto segment = find(name);
-    if (!segment) return {Status::kNoSuchSegment, Lsn{}};
-    if (segment->admitted.deleted) return {Status::kNoSuchSegment, depends(segment->admitted.newest)};
+    if (!segment) return {Status::kNoSuchSegment, fact(Lsn{})};
+    if (segment->admitted.deleted) return {Status::kNoSuchSegment, fact(segment->admitted.newest)};
     if (const auto refused = refusal()) return {*refused, Lsn{}};
     segment->admitted.deleted = true;
     const Lsn lsn =
         admit(OperationType::kDeleteSegment, segment, Operation{wall_ms(), DeleteSegment{segment->key}}, {}, 0);
-    return {Status::kOk, depends(lsn)};
+    return {Status::kOk, done(lsn)};
 }
 
 InfoOutcome Container::info(std::string_view name) const {
@@ -113,13 +116,14 @@ InfoOutcome Container::info(std::string_view name) const {
         // What was admitted may not be committed for long; what is committed can be told at once.
         if (!segment || !segment->committed.exists) {
             outcome.status = Status::kNoSuchSegment;
+            outcome.depends_on = fact(Lsn{});
             return outcome;
         }
-        return {Status::kOk, Lsn{}, segment->committed.sealed, segment->committed.length,
+        return {Status::kOk, fact(Lsn{}), segment->committed.sealed, segment->committed.length,
                 segment->committed.start_offset, segment->committed.last_modified_ms, segment->policy};
     }
     outcome.status = segment && !segment->admitted.deleted ? Status::kOk : Status::kNoSuchSegment;
-    if (segment) outcome.depends_on = depends(segment->admitted.newest);
+    outcome.depends_on = fact(segment ? segment->admitted.newest : Lsn{});
     if (outcome.status == Status::kOk) {
         outcome.sealed = segment->admitted.sealed;
         outcome.length = segment->admitted.length;
@@ -134,7 +138,7 @@ SetupOutcome Container::setup_append(std::string_view name, WriterId writer) {
     SetupOutcome outcome;
     if (stopped_) return outcome;
     const auto segment = find(name);
-    if (segment) outcome.depends_on = depends(segment->admitted.newest);
+    outcome.depends_on = fact(segment ? segment->admitted.newest : Lsn{});
     if (!segment || segment->admitted.deleted) {
         outcome.status = Status::kNoSuchSegment;
         return outcome;
@@ -163,13 +167,13 @@ AppendOutcome Container::append(const WriterHandle& handle, std::int64_t event_n
     if (record == segment->attributes.end() || record->second.owner != handle.owner_) {
         return {Status::kInvalidEventNumber, Lsn{}, 0};  // taken over; nothing in the log says so
     }
-    const Lsn newest = depends(segment->admitted.newest);
-    if (segment->admitted.deleted) return {Status::kNoSuchSegment, newest, 0};
-    if (segment->admitted.sealed) return {Status::kSealed, newest, 0};
+    const Lsn newest = segment->admitted.newest;
+    if (segment->admitted.deleted) return {Status::kNoSuchSegment, fact(newest), 0};
+    if (segment->admitted.sealed) return {Status::kSealed, fact(newest), 0};
     // Numbers say what is new: an equal one would store an event twice.
-    if (event_number <= record->second.value) return {Status::kInvalidEventNumber, newest, 0};
+    if (event_number <= record->second.value) return {Status::kInvalidEventNumber, fact(newest), 0};
     if (expected_offset && *expected_offset != segment->admitted.length) {
-        return {Status::kConditionFailed, newest, segment->admitted.length};
+        return {Status::kConditionFailed, fact(newest), segment->admitted.length};
     }
     std::size_t data_bytes = 0;
     for (const Bytes& piece : pieces) data_bytes += piece.size();
@@ -182,47 +186,49 @@ AppendOutcome Container::append(const WriterHandle& handle, std::int64_t event_n
     const Lsn lsn = admit(OperationType::kAppend, segment,
                           Operation{wall_ms(), Append{segment->key, offset, handle.writer_, event_number, event_count}},
                           pieces, event_count);
-    return {Status::kOk, depends(lsn), segment->admitted.length};
+    return {Status::kOk, done(lsn), segment->admitted.length};
 }
 
 TruncateOutcome Container::truncate(std::string_view name, std::int64_t offset) {
     if (stopped_) return {};
     const auto segment = find(name);
-    if (!segment) return {Status::kNoSuchSegment, Lsn{}, 0};
-    const Lsn newest = depends(segment->admitted.newest);
-    if (segment->admitted.deleted) return {Status::kNoSuchSegment, newest, 0};
+    if (!segment) return {Status::kNoSuchSegment, fact(Lsn{}), 0};
+    const Lsn newest = segment->admitted.newest;
+    if (segment->admitted.deleted) return {Status::kNoSuchSegment, fact(newest), 0};
     const std::int64_t start = segment->admitted.start_offset;
-    if (offset < start || offset > segment->admitted.length) return {Status::kTruncated, newest, start};
-    if (offset == start) return {Status::kOk, newest, start};
+    if (offset < start || offset > segment->admitted.length) return {Status::kTruncated, fact(newest), start};
+    if (offset == start) return {Status::kOk, fact(newest), start};
     if (const auto refused = refusal()) return {*refused, Lsn{}, start};
     segment->admitted.start_offset = offset;
     const Lsn lsn = admit(OperationType::kTruncateSegment, segment,
                           Operation{wall_ms(), TruncateSegment{segment->key, offset}}, {}, 0);
-    return {Status::kOk, depends(lsn), offset};
+    return {Status::kOk, done(lsn), offset};
 }
 
 AttributeOutcome Container::attribute(std::string_view name, AttributeId id) const {
     if (stopped_) return {};
     const auto segment = find(name);
-    if (!segment) return {Status::kNoSuchSegment, Lsn{}};
-    const Lsn newest = depends(segment->admitted.newest);
-    if (segment->admitted.deleted) return {Status::kNoSuchSegment, newest};
+    if (!segment) return {Status::kNoSuchSegment, fact(Lsn{})};
+    const Dependency since = fact(segment->admitted.newest);
+    if (segment->admitted.deleted) return {Status::kNoSuchSegment, since};
     const auto found = segment->attributes.find(id);
-    return {Status::kOk, newest, found == segment->attributes.end() ? kNoAttributeValue : found->second.value};
+    return {Status::kOk, since, found == segment->attributes.end() ? kNoAttributeValue : found->second.value};
 }
 
 AttributeOutcome Container::set_attribute(std::string_view name, AttributeId id, std::int64_t value,
                                           std::int64_t expected) {
-    const AttributeOutcome present = attribute(name, id);
-    if (present.status != Status::kOk) return present;
+    if (stopped_) return {};
     const auto segment = find(name);
-    if (segment->admitted.sealed) return {Status::kSealed, present.depends_on, present.value};
-    if (present.value != expected) return {Status::kConditionFailed, present.depends_on, present.value};
-    if (const auto refused = refusal()) return {*refused, Lsn{}, present.value};
+    if (!segment || segment->admitted.deleted) return attribute(name, id);
+    const auto found = segment->attributes.find(id);
+    const std::int64_t present = found == segment->attributes.end() ? kNoAttributeValue : found->second.value;
+    if (segment->admitted.sealed) return {Status::kSealed, fact(segment->admitted.newest), present};
+    if (present != expected) return {Status::kConditionFailed, fact(segment->admitted.newest), present};
+    if (const auto refused = refusal()) return {*refused, Lsn{}, present};
     segment->attributes[id].value = value;
     const Lsn lsn = admit(OperationType::kSetAttribute, segment,
                           Operation{wall_ms(), SetAttribute{segment->key, id, value}}, {}, 0);
-    return {Status::kOk, depends(lsn), value};
+    return {Status::kOk, done(lsn), value};
 }
 
 void Container::release(WriterHandle& handle) {
@@ -388,10 +394,10 @@ void Container::add_listener(CommitListener& listener) {
 
 void Container::remove_listener(CommitListener& listener) { std::erase(listeners_, &listener); }
 
-Task<bool> Container::wait_committed(Lsn lsn) {
+Task<bool> Container::wait_settled(Dependency on) {
     auto pass = gate_.enter();
-    while (pass && !committed(lsn) && !stopped_) co_await committed_changed_.wait();
-    co_return committed(lsn);
+    while (pass && !settled(on) && !stopped_) co_await committed_changed_.wait();
+    co_return settled(on);
 }
 
 void Container::on_full(bool full) {
@@ -420,6 +426,7 @@ void Container::give_up_replies() {
 }
 
 void Container::on_failed(Error error) {
+    if (std::exchange(failed_, true)) return;  // the log and the loss of it may both say so
     stopped_ = true;
     stop();
     if (report_failure_) {

@@ -3,18 +3,21 @@
 // A container: the segments of some hash slots, on one durable log (docs/formats/container.md).
 // Admission is synchronous and runs ahead of the log: it decides on the newest admitted state, gives
 // out offsets and queues the operation. Every outcome, positive, negative or informational, carries
-// the LSN that it depends on; it may leave the process when that LSN is committed, not before.
+// what it depends on: an LSN that must be committed and, for what is answered from memory, proof that
+// no other owner has taken the log over. It may leave the process when that is settled(), not before.
 // Readers see committed bytes only.
 // Thread rule: everything on one executor. Lifetime: close() must have completed before destruction;
 // log, credits and cache outlive the container.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -28,9 +31,11 @@
 #include "common/runtime/gate.h"
 #include "segmentstore/container/admission.h"
 #include "segmentstore/container/container_metrics.h"
+#include "segmentstore/container/container_mutations.h"
 #include "segmentstore/container/data_cache.h"
 #include "segmentstore/container/log_writer.h"
 #include "segmentstore/container/object_table.h"
+#include "segmentstore/container/ownership.h"
 #include "segmentstore/container/segment.h"
 #include "segmentstore/container/snapshot.h"
 #include "segmentstore/log/durable_log.h"
@@ -51,10 +56,24 @@ enum class Status : std::uint8_t {
     kStopped,             // the log failed or the container closes
 };
 
+// What must be so before an outcome may leave: see Container::settled().
+struct Dependency {
+    Dependency() = default;
+    Dependency(Lsn needed, OwnershipCheck proof = {}) : lsn{needed}, check{proof} {}
+
+    Lsn lsn;               // committed
+    OwnershipCheck check;  // passed; of an outcome that adds nothing to the log, whose commit would prove as much
+    bool operator==(const Dependency&) const = default;
+};
+
+inline Dependency both(const Dependency& a, const Dependency& b) {
+    return {std::max(a.lsn, b.lsn), std::max(a.check, b.check)};
+}
+
 // For create, seal, delete.
 struct Outcome {
     Status status = Status::kStopped;
-    Lsn depends_on;
+    Dependency depends_on;
 };
 
 // A writer's right to append to a segment; void as soon as the same writer is set up again.
@@ -72,32 +91,32 @@ private:
 
 struct SetupOutcome {
     Status status = Status::kStopped;
-    Lsn depends_on;
+    Dependency depends_on;
     std::int64_t last_event_number = kNoEventNumber;
     WriterHandle handle;
 };
 
 struct AppendOutcome {
     Status status = Status::kStopped;
-    Lsn depends_on;
+    Dependency depends_on;
     std::int64_t length_after = 0;  // of the segment; as it is, when the condition failed
 };
 
 struct TruncateOutcome {
     Status status = Status::kStopped;
-    Lsn depends_on;
+    Dependency depends_on;
     std::int64_t start_offset = 0;  // of the segment, afterwards
 };
 
 struct AttributeOutcome {
     Status status = Status::kStopped;
-    Lsn depends_on;
+    Dependency depends_on;
     std::int64_t value = kNoAttributeValue;  // afterwards
 };
 
 struct InfoOutcome {
     Status status = Status::kStopped;
-    Lsn depends_on;
+    Dependency depends_on;
     bool sealed = false;
     std::int64_t length = 0;
     std::int64_t start_offset = 0;
@@ -135,6 +154,7 @@ enum class ReadStatus : std::uint8_t {
 
 struct ReadOutcome {
     ReadStatus status = ReadStatus::kStopped;
+    Dependency depends_on;  // of kNoSuchSegment; everything else a reader may be told at once
     Bytes data;
     bool at_tail = false;
     bool end_of_segment = false;
@@ -157,7 +177,7 @@ private:
 // Told when replies that wait may go. Called on the executor, not inside an admission.
 class CommitListener {
 public:
-    // Everything up to `committed` is. Returns whether it waits for more.
+    // Everything up to `committed` is, or ownership was confirmed. Returns whether it waits for more.
     virtual bool on_committed(ContainerId container, Lsn committed) = 0;
     // What waits will not commit soon: the disk has been full for Container::kFullGiveUp.
     virtual void on_full(ContainerId container) = 0;
@@ -168,12 +188,27 @@ protected:
     ~CommitListener() = default;
 };
 
+// How far a container has come on the way of a window to long-term storage: each step is durable before the next begins.
+enum class TieringStep : std::uint8_t {
+    kIdle,
+    kDataPlanned,      // the log names the object of a window
+    kDataStored,       // the object is there
+    kWindowCommitted,  // the log says what is in it
+    kSnapshotPlanned,  // the log names the object of a snapshot
+    kSnapshotStored,   // the object is there
+    kAnchored,         // the log begins at the cursor and names the snapshot
+    kRemoving,         // some of the objects that the snapshot proves dead are gone
+};
+
 // When segments' bytes move from the log to long-term storage, and state follows.
 struct TieringOptions {
     // A window is closed at this many bytes of operations. 4 KiB .. 1 GiB.
     std::uint64_t window_bytes = 64ull * 1024 * 1024;
     // However little there is, it moves after so long.
     std::chrono::nanoseconds max_age = std::chrono::minutes{5};
+    // What a replaced owner had planned is looked for once more after so long, for it may have been about to write. An
+    // object that appears even later is garbage that nobody removes.
+    std::chrono::nanoseconds late_objects = std::chrono::minutes{10};
     // After a failure, this is waited first, then twice as long each time up to thirty times.
     std::chrono::nanoseconds retry = std::chrono::seconds{1};
     // A storage that hangs fails nothing; this long after its last answer it is told of.
@@ -189,8 +224,7 @@ struct ContainerOptions {
     std::function<bool()> log_refusing{};
     // For looking at what there is: nothing is admitted, and nothing moves to long-term storage.
     bool read_only = false;
-    // For the simulator's checker only: outcomes depend on nothing, so replies run ahead of the log.
-    bool test_only_reply_without_waiting = false;
+    ContainerMutations mutations{};
 };
 
 class Container {
@@ -224,7 +258,7 @@ public:
     Outcome create(std::string_view name, const ScalePolicy& policy);
     Outcome seal(std::string_view name);
     Outcome remove(std::string_view name);
-    // While the disk is full: as committed, depending on nothing.
+    // While the disk is full: as committed, depending on no LSN.
     InfoOutcome info(std::string_view name) const;
 
     // Takes the (segment, writer) over: an earlier handle of the same writer is void from now on.
@@ -257,6 +291,10 @@ public:
     // All of it in one. `wait` outlives the call.
     Task<ReadOutcome> read(std::string name, std::int64_t offset, std::size_t length, ReadWait& wait);
 
+    // Whether an outcome with this dependency may leave.
+    bool settled(const Dependency& on) const {
+        return on.lsn <= committed_ && (on.check == OwnershipCheck{} || ownership_->passed(on.check));
+    }
     bool committed(Lsn lsn) const { return lsn <= committed_; }
     Lsn committed() const { return committed_; }
 
@@ -278,6 +316,7 @@ public:
     std::vector<std::shared_ptr<const Segment>> segments() const;
     // What the committed state knows of long-term storage.
     const ObjectTable& objects() const { return objects_; }
+    TieringStep tiering_step() const { return tiering_step_; }
     // From here on the log is needed.
     const LogPosition& cursor() const { return cursor_; }
     std::optional<ObjectId> anchored_snapshot() const {
@@ -288,8 +327,8 @@ public:
     // removed, or on_stopped() was called. REQUIRES: it is not listening already.
     void add_listener(CommitListener& listener);
     void remove_listener(CommitListener& listener);
-    // Whether `lsn` is committed in the end; false when the container stops first.
-    Task<bool> wait_committed(Lsn lsn);
+    // Whether it is settled in the end; false when the container stops first.
+    Task<bool> wait_settled(Dependency on);
 
 private:
     struct PendingOperation {
@@ -315,8 +354,13 @@ private:
     using Names = std::unordered_map<std::string, std::shared_ptr<Segment>, NameHash, std::equal_to<>>;
 
     std::shared_ptr<Segment> find(std::string_view name) const;
-    // The LSN that an outcome carries.
-    Lsn depends(Lsn lsn) const { return options_.test_only_reply_without_waiting ? Lsn{} : lsn; }
+    // What an outcome carries whose operation has this LSN.
+    Dependency done(Lsn lsn) const { return options_.mutations.reply_without_waiting ? Lsn{} : lsn; }
+    // What an outcome carries that tells what is so since that LSN.
+    Dependency fact(Lsn lsn) const {
+        const bool alone = !ownership_ || options_.mutations.answer_without_proof;
+        return {done(lsn).lsn, alone ? OwnershipCheck{} : ownership_->ask()};
+    }
     std::optional<Status> refusal() const;
     std::int64_t wall_ms();
     Lsn admit(OperationType type, const std::shared_ptr<Segment>& segment, Operation operation,
@@ -337,6 +381,7 @@ private:
     Result<void> apply_replayed(Replay& replay, ReplayedOperation& operation);
     Result<void> locate_replayed(ReplayedOperation& operation);
 
+    ReadOutcome read_no_segment() const;
     Task<Result<Bytes>> load_entry(log::Index index);
     Task<Result<Bytes>> load_extent(TieredExtent extent);
 
@@ -357,10 +402,15 @@ private:
     // Durably says that an object will be written, which this owner may try more than once.
     Task<Result<ObjectId>> plan_object(bool snapshot);
     // Some of the dead objects go; whether there are more.
-    Task<bool> remove_dead();
+    Task<Result<bool>> remove_dead();
     Task<Result<bool>> tier_once();
+    // Notes that a step is done. `linger`: stays there a while, as a slow process would.
+    Task<Result<void>> reached(TieringStep step, bool linger);
+    // Before an object becomes visible: whoever was replaced leaves none.
+    Task<Result<void>> still_owner();
     Task<Result<bool>> commit_operation(OperationType type, Operation operation);
     ByteBuffer encode_state(SnapshotHead& head) const;
+    bool may_appear_late(ObjectId id) const;
     Task<Result<void>> load_snapshot();
 
     const Executor executor_;
@@ -373,6 +423,7 @@ private:
     ContainerMetrics metrics_;
 
     std::unique_ptr<LogWriter> writer_;  // after recover()
+    std::unique_ptr<Ownership> ownership_;  // likewise, where somebody else might take the log over
     Names names_;  // admitted; a deleted segment stays until its deletion is committed
     std::unordered_map<SegmentKey, std::shared_ptr<Segment>> by_key_;  // committed, and not deleted
     Lsn admitted_;
@@ -403,11 +454,16 @@ private:
     std::optional<ObjectId> planned_data_;
     std::optional<ObjectId> planned_snapshot_;
     bool removals_due_ = false;
+    TieringStep tiering_step_ = TieringStep::kIdle;
+    // Planned by an earlier owner, never seen; removed once, and again when its owner cannot write any more.
+    std::set<ObjectId> removed_early_;
+    MonotonicTime late_objects_end_;
 
     std::vector<CommitListener*> listeners_;
     Signal committed_changed_;
     MonotonicTime full_since_;  // while full(): when the log's last progress ended
     std::optional<Clock::TimerId> give_up_timer_;
+    bool failed_ = false;
     bool stopped_ = false;   // admits nothing
     bool closing_ = false;   // serves nothing
     Gate gate_;

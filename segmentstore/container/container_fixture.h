@@ -64,8 +64,8 @@ protected:
         return open();
     }
     void settle() { world.run_for(1ms); }
-    bool commits(Lsn lsn) {
-        return world.run_until([this, lsn] { return container->committed(lsn); }, 10s);
+    bool commits(Dependency on) {
+        return world.run_until([this, on] { return container->settled(on); }, 10s);
     }
     void create(std::string_view name = kName) {
         const Outcome outcome = container->create(name, {});

@@ -60,13 +60,19 @@ ReadCursor Container::open_read(std::string_view name, std::int64_t offset) cons
     return cursor;
 }
 
+ReadOutcome Container::read_no_segment() const {
+    ReadOutcome outcome = read_status(ReadStatus::kNoSuchSegment);
+    outcome.depends_on = fact(Lsn{});
+    return outcome;
+}
+
 ReadOutcome Container::read_now(ReadCursor& cursor, std::size_t length) {
     if (closing_) return read_status(ReadStatus::kStopped);
-    if (!cursor.segment_) return read_status(ReadStatus::kNoSuchSegment);
+    if (!cursor.segment_) return read_no_segment();
     if (cursor.offset_ < 0) return read_status(ReadStatus::kIllegalOffset);
     const Segment& segment = *cursor.segment_;
     const Segment::Committed& committed = segment.committed;
-    if (committed.deleted) return read_status(ReadStatus::kNoSuchSegment);
+    if (committed.deleted) return read_no_segment();
     if (cursor.offset_ < committed.start_offset) return read_truncated(committed);
     if (cursor.offset_ < committed.length) {
         Bytes data = segment.cache.find(cursor.offset_, length);
@@ -129,7 +135,7 @@ Task<ReadOutcome> Container::read_back(ReadCursor& cursor, std::size_t length) {
     while (out.size() < length) {
         // The world may have changed while an entry was read.
         if (closing_) co_return read_status(ReadStatus::kStopped);
-        if (segment->committed.deleted) co_return read_status(ReadStatus::kNoSuchSegment);
+        if (segment->committed.deleted) co_return read_no_segment();
         if (cursor.offset_ < segment->committed.start_offset) co_return read_truncated(segment->committed);
         const std::int64_t at = cursor.offset_ + static_cast<std::int64_t>(out.size());
         const auto left = static_cast<std::size_t>(segment->committed.length - at);
@@ -174,6 +180,10 @@ Task<ReadOutcome> Container::read_back(ReadCursor& cursor, std::size_t length) {
         if (walked && out.size() == before) walked = Error{ErrorCode::kInternal, "an extent gave no bytes"};
         if (!walked) {
             if (before > 0) break;  // what is there is right; the next read meets the error
+            // A successor moves log and objects on under who does not know of it yet.
+            if (walked.error().is(ErrorCode::kNotFound) && !co_await wait_settled(fact(Lsn{}))) {
+                co_return read_status(ReadStatus::kStopped);
+            }
             ReadOutcome failed = read_status(ReadStatus::kFailed);
             failed.error = std::move(walked).error().while_doing("read back segment '" + segment->name + "'");
             co_return failed;
@@ -181,7 +191,7 @@ Task<ReadOutcome> Container::read_back(ReadCursor& cursor, std::size_t length) {
         source->add(out.size() - before);
     }
     if (closing_) co_return read_status(ReadStatus::kStopped);
-    if (segment->committed.deleted) co_return read_status(ReadStatus::kNoSuchSegment);
+    if (segment->committed.deleted) co_return read_no_segment();
     if (cursor.offset_ < segment->committed.start_offset) co_return read_truncated(segment->committed);
     co_return read_data(segment->committed, cursor.offset_, Bytes{std::move(out)});
 }

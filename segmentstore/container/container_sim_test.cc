@@ -28,7 +28,7 @@ protected:
 };
 
 TEST_P(ContainerCrash, KeepsWhatItAnswered) {
-    ContainerWorkload workload{seed(), false};
+    ContainerWorkload workload{seed()};
     EXPECT_EQ(workload.run(), "");
 }
 
@@ -36,8 +36,8 @@ INSTANTIATE_TEST_SUITE_P(Seeds, ContainerCrash, sim::seeds(25), sim::seed_name);
 
 TEST(ContainerWorkloadTest, GivesTheSameEventsForTheSameSeed) {
     for (std::uint64_t seed = 100; seed < 103; ++seed) {
-        ContainerWorkload first{seed, false};
-        ContainerWorkload second{seed, false};
+        ContainerWorkload first{seed};
+        ContainerWorkload second{seed};
         EXPECT_EQ(first.run(), "");
         EXPECT_EQ(second.run(), "");
         EXPECT_EQ(first.digest(), second.digest());
@@ -47,7 +47,7 @@ TEST(ContainerWorkloadTest, GivesTheSameEventsForTheSameSeed) {
 TEST(ContainerWorkloadTest, ReachesWhatItIsMeantToReach) {
     std::uint64_t operations = 0, survived = 0, lost = 0, full = 0, cold = 0, windows = 0, snapshots = 0, recoveries = 0;
     for (std::uint64_t seed = 200; seed < 240; ++seed) {
-        ContainerWorkload workload{seed, false};
+        ContainerWorkload workload{seed};
         EXPECT_EQ(workload.run(), "");
         operations += workload.operations();
         survived += workload.operations_survived_unanswered();
@@ -73,9 +73,9 @@ TEST(ContainerWorkloadTest, ReachesWhatItIsMeantToReach) {
 }
 
 // The first seed whose run finds fault; 0 when none does.
-std::uint64_t seed_that_catches(bool reply_without_waiting) {
+std::uint64_t seed_that_catches(ContainerMutations mutations) {
     for (std::uint64_t seed = 1; seed <= 100; ++seed) {
-        ContainerWorkload workload{seed, reply_without_waiting};
+        ContainerWorkload workload{seed, mutations};
         const std::string violation = workload.run();
         if (violation.empty()) continue;
         std::fprintf(stderr, "seed %llu: %s\n", static_cast<unsigned long long>(seed), violation.c_str());
@@ -85,7 +85,7 @@ std::uint64_t seed_that_catches(bool reply_without_waiting) {
 }
 
 TEST(ContainerMutants, ReplyingWithoutWaitingIsCaught) {
-    EXPECT_NE(seed_that_catches(true), 0u);
+    EXPECT_NE(seed_that_catches({.reply_without_waiting = true}), 0u);
 }
 
 }  // namespace

@@ -50,16 +50,16 @@ TEST_F(ContainerTest, EveryOutcomeDependsOnTheNewestOperationItSaw) {
     create();
     auto setup = container->setup_append(kName, writer_id(1));
     log->hold(true);
-    const Lsn appended = append(setup.handle, 1, "a").depends_on;
+    const Lsn appended = append(setup.handle, 1, "a").depends_on.lsn;
     EXPECT_FALSE(container->committed(appended));
     EXPECT_EQ(container->info(kName).depends_on, appended);
     EXPECT_EQ(container->setup_append(kName, writer_id(1)).depends_on, appended);
     EXPECT_EQ(container->create(kName, {}).depends_on, appended);
     EXPECT_EQ(append(container->setup_append(kName, writer_id(1)).handle, 1, "a").depends_on, appended);
-    const Lsn sealed = container->seal(kName).depends_on;
+    const Lsn sealed = container->seal(kName).depends_on.lsn;
     EXPECT_GT(sealed, appended);
     EXPECT_EQ(container->seal(kName).depends_on, sealed);
-    const Lsn removed = container->remove(kName).depends_on;
+    const Lsn removed = container->remove(kName).depends_on.lsn;
     EXPECT_EQ(container->info(kName).status, Status::kNoSuchSegment);
     EXPECT_EQ(container->info(kName).depends_on, removed);
     EXPECT_EQ(container->seal(kName).depends_on, removed);
@@ -68,7 +68,7 @@ TEST_F(ContainerTest, EveryOutcomeDependsOnTheNewestOperationItSaw) {
     EXPECT_FALSE(container->committed(appended));
     log->hold(false);
     EXPECT_TRUE(commits(removed));
-    EXPECT_TRUE(container->committed(container->info(kName).depends_on));
+    EXPECT_TRUE(container->settled(container->info(kName).depends_on));
 }
 
 TEST_F(ContainerTest, ExactlyOnceThroughReconnects) {
@@ -422,7 +422,7 @@ TEST_F(ContainerTest, AFullDiskRefusesNewAppendsKeepsOrderAndComesBack) {
         const AppendOutcome outcome = append(setup.handle, i, data);
         ASSERT_EQ(outcome.status, Status::kOk);
         expected += data;
-        last = outcome.depends_on;
+        last = outcome.depends_on.lsn;
     }
     ASSERT_TRUE(world.run_until([&] { return container->full(); }, 1s));
     EXPECT_FALSE(container->refuses());  // it may be a hiccup
@@ -438,8 +438,8 @@ TEST_F(ContainerTest, AFullDiskRefusesNewAppendsKeepsOrderAndComesBack) {
     EXPECT_FALSE(container->committed(last));
     EXPECT_EQ(read(0).data, Bytes::copy_of("kept"));
     EXPECT_EQ(container->info(kName).length, 4);
-    EXPECT_TRUE(container->committed(container->info(kName).depends_on));
-    EXPECT_FALSE(container->committed(container->setup_append(kName, writer_id(9)).depends_on));
+    EXPECT_TRUE(container->settled(container->info(kName).depends_on));
+    EXPECT_FALSE(container->settled(container->setup_append(kName, writer_id(9)).depends_on));
     log->set_full(false);
     ASSERT_TRUE(commits(last));
     EXPECT_FALSE(container->full() || container->refuses());
@@ -487,12 +487,12 @@ TEST_F(ContainerTest, AFailedLogStopsEverythingButReads) {
     EXPECT_TRUE(failure->is(ErrorCode::kIo));
     EXPECT_NE(failure->detail().find("container 5"), std::string::npos);
     EXPECT_EQ(listener.stopped, 1);
-    EXPECT_FALSE(container->committed(doomed.depends_on));
+    EXPECT_FALSE(container->settled(doomed.depends_on));
     EXPECT_EQ(append(setup.handle, 3, "x").status, Status::kStopped);
     EXPECT_EQ(container->info(kName).status, Status::kStopped);
     EXPECT_EQ(read(0).data, Bytes::copy_of("safe"));
     Container* const stopped = container.get();
-    EXPECT_FALSE(world.run([stopped, doomed] { return stopped->wait_committed(doomed.depends_on); }));
+    EXPECT_FALSE(world.run([stopped, doomed] { return stopped->wait_settled(doomed.depends_on); }));
 }
 
 TEST_F(ContainerTest, CreditsCountWhatIsNotCommitted) {
@@ -565,6 +565,93 @@ TEST_F(ContainerTest, DamageStopsRecoveryAndNamesTheEntry) {
     disk.entries = good;
     ASSERT_TRUE(crash().ok());
     EXPECT_EQ(read_all(), "eventeventeventeventevent");
+}
+
+// A log that somebody else may take over.
+class SharedContainerTest : public ContainerTest {
+protected:
+    SharedContainerTest() { disk.exclusive = false; }
+};
+
+TEST_F(ContainerTest, AsksForNoProofOfALogThatIsItsOwn) {
+    create();
+    EXPECT_TRUE(container->settled(container->info(kName).depends_on));
+    EXPECT_EQ(container->info("scope/none/0.#epoch.0").depends_on, Dependency{});
+    settle();
+    EXPECT_EQ(log->confirmations(), 0u);
+}
+
+TEST_F(SharedContainerTest, ProvesWhatItTellsFromMemory) {
+    create();
+    auto setup = container->setup_append(kName, writer_id(1));
+    ASSERT_TRUE(commits(append(setup.handle, 1, "a").depends_on));
+    ASSERT_TRUE(commits(setup.depends_on));
+    log->hold_confirmations(true);
+    const std::vector<Bytes> data{Bytes::copy_of("data")};
+    const std::vector<Dependency> facts{
+        container->info(kName).depends_on,
+        container->info("scope/none/0.#epoch.0").depends_on,
+        container->create(kName, {}).depends_on,
+        container->seal("scope/none/0.#epoch.0").depends_on,
+        container->remove("scope/none/0.#epoch.0").depends_on,
+        container->truncate("scope/none/0.#epoch.0", 1).depends_on,
+        container->truncate(kName, 0).depends_on,
+        container->truncate(kName, 9).depends_on,
+        container->attribute(kName, writer_id(1)).depends_on,
+        container->attribute("scope/none/0.#epoch.0", writer_id(1)).depends_on,
+        container->set_attribute(kName, writer_id(7), 1, 9).depends_on,
+        container->setup_append(kName, writer_id(2)).depends_on,
+        container->setup_append("scope/none/0.#epoch.0", writer_id(2)).depends_on,
+        container->append(setup.handle, 1, 1, data).depends_on,
+        container->append(setup.handle, 2, 1, data, 0).depends_on,
+        read(0, 1, "scope/none/0.#epoch.0").depends_on,
+    };
+    settle();
+    for (const Dependency& fact : facts) EXPECT_FALSE(container->settled(fact));
+    // One check for all of them; what is committed needs none.
+    EXPECT_TRUE(commits(append(setup.handle, 2, "b").depends_on));
+    EXPECT_EQ(as_text(read(0).data.view()), "ab");
+    log->hold_confirmations(false);
+    for (const Dependency& fact : facts) EXPECT_TRUE(commits(fact));
+    EXPECT_LE(log->confirmations(), 3u);
+}
+
+TEST_F(SharedContainerTest, ACheckThatWasUnderWayProvesNothingToWhoAskedLater) {
+    create();
+    log->hold_confirmations(true);
+    const Dependency early = container->info(kName).depends_on;
+    settle();
+    const Dependency late = container->info(kName).depends_on;
+    EXPECT_NE(early, late);
+    log->hold_confirmations(false);
+    EXPECT_TRUE(commits(late));
+}
+
+TEST_F(SharedContainerTest, WithoutProofFactsWaitAndAppendsDoNot) {
+    create();
+    auto setup = container->setup_append(kName, writer_id(1));
+    log->set_unproven(true);
+    const Dependency fact = container->info(kName).depends_on;
+    EXPECT_TRUE(commits(append(setup.handle, 1, "a").depends_on));
+    world.run_for(10s);
+    EXPECT_FALSE(container->settled(fact) || container->stopped());
+    log->set_unproven(false);
+    EXPECT_TRUE(commits(fact));
+}
+
+TEST_F(SharedContainerTest, StopsWhenItWasReplaced) {
+    create();
+    Listener listener;
+    container->add_listener(listener);
+    log->set_fenced(true);
+    const Dependency fact = container->info(kName).depends_on;
+    EXPECT_FALSE(commits(fact));
+    EXPECT_TRUE(container->stopped());
+    EXPECT_EQ(listener.stopped, 1);
+    ASSERT_TRUE(failure);
+    EXPECT_TRUE(failure->is(ErrorCode::kFenced));
+    Container* const stopped = container.get();
+    EXPECT_FALSE(world.run([stopped, fact] { return stopped->wait_settled(fact); }));
 }
 
 }  // namespace

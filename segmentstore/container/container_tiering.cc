@@ -14,6 +14,7 @@
 
 #include "common/base/crc32c.h"
 #include "common/runtime/assert_on.h"
+#include "common/runtime/rare.h"
 #include "common/telemetry/log.h"
 #include "segmentstore/container/container.h"
 #include "segmentstore/tiering/object_writer.h"
@@ -114,6 +115,9 @@ void Container::apply_tiered(const WindowTiered& tiered, Lsn lsn) {
 Task<void> Container::tier_loop() {
     int failures = 0;
     removals_due_ = anchored_.has_value();
+    if (!log_.is_exclusive() && !options_.mutations.forget_late_objects) {
+        late_objects_end_ = clock_.now() + options_.tiering.late_objects;
+    }
     while (!stopped_) {
         tiering_progress_ = clock_.now();
         const Result<bool> done = co_await tier_once();
@@ -121,11 +125,18 @@ Task<void> Container::tier_loop() {
         if (done) {
             failures = 0;
             tiering_trouble_.clear();
+            if (*done || stopped_) continue;
+            tiering_step_ = TieringStep::kIdle;
             // The age of what waits is looked at now and then; everything else wakes.
-            if (!*done && !stopped_) co_await tier_wake_.wait_until(clock_, clock_.now() + options_.tiering.max_age);
+            MonotonicTime look = clock_.now() + options_.tiering.max_age;
+            if (!removed_early_.empty()) look = std::min(look, std::max(late_objects_end_, clock_.now()));
+            co_await tier_wake_.wait_until(clock_, look);
+            if (!removed_early_.empty() && clock_.now() >= late_objects_end_) removals_due_ = true;
             continue;
         }
         if (stopped_ || done.error().is(ErrorCode::kClosed)) co_return;
+        if (done.error().is(ErrorCode::kFenced)) co_return on_failed(done.error());
+        tiering_step_ = TieringStep::kIdle;
         ++failures;
         metrics_.tiering_failures.add();
         tiering_trouble_ = done.error().to_string();
@@ -163,8 +174,22 @@ Task<Result<bool>> Container::tier_once() {
         co_return std::move(moved).error();
     }
     if (!removals_due_) co_return false;
-    removals_due_ = co_await remove_dead();
+    MR_CO_TRY(removals_due_, co_await remove_dead());
     co_return true;
+}
+
+// The gaps between the steps are short; a simulation makes some of them long, so that crashes and successors fall into each.
+Task<Result<void>> Container::reached(TieringStep step, bool linger) {
+    constexpr std::chrono::milliseconds kLinger{20};
+    tiering_step_ = step;
+    if (linger) co_await sleep_for(clock_, kLinger);
+    if (stopped_) co_return Error{ErrorCode::kClosed, "the container stopped"};
+    co_return ok();
+}
+
+Task<Result<void>> Container::still_owner() {
+    if (co_await wait_settled(fact(Lsn{}))) co_return ok();
+    co_return Error{ErrorCode::kClosed, "the container stopped"};
 }
 
 // False: the container stopped before the operation was committed.
@@ -173,7 +198,7 @@ Task<Result<bool>> Container::commit_operation(OperationType type, Operation ope
         co_return Error{*refused == Status::kFull ? ErrorCode::kNoSpace : ErrorCode::kClosed, "the log takes nothing now"};
     }
     const Lsn lsn = admit(type, nullptr, std::move(operation), {}, 0);
-    co_return co_await wait_committed(lsn);
+    co_return co_await wait_settled(lsn);
 }
 
 Task<Result<void>> Container::tier_window(Boundary end) {
@@ -187,7 +212,9 @@ Task<Result<void>> Container::tier_window(Boundary end) {
     });
     if (any) {
         MR_CO_TRY(tiered.object, co_await plan_object(false));
+        MR_CO_TRY_VOID(co_await reached(TieringStep::kDataPlanned, MR_RARE("container.lingers_with_data_planned")));
         MR_CO_TRY_VOID(co_await write_runs(tiered.object, end.position, tiered.runs));
+        MR_CO_TRY_VOID(co_await reached(TieringStep::kDataStored, MR_RARE("container.lingers_with_data_stored")));
     }
     if (stopped_) co_return closed;
     if (tiered.runs.size() > kMaxRuns) {
@@ -198,6 +225,7 @@ Task<Result<void>> Container::tier_window(Boundary end) {
     MR_CO_TRY(const bool committed,
               co_await commit_operation(OperationType::kWindowTiered, {wall_ms(), std::move(tiered)}));
     if (!committed) co_return closed;
+    MR_CO_TRY_VOID(co_await reached(TieringStep::kWindowCommitted, MR_RARE("container.lingers_with_window_committed")));
     ++counts_.windows;
     metrics_.tiered_bytes.add(bytes);
     co_return ok();
@@ -244,6 +272,7 @@ Task<Result<void>> Container::write_runs(ObjectId object, LogPosition end, std::
             cursor.offset_ += static_cast<std::int64_t>(read.data.size());
         }
     }
+    MR_CO_TRY_VOID(co_await still_owner());
     planned_data_.reset();
     MR_CO_TRY(const tiering::ObjectFooter footer, co_await writer->finish());
     for (const tiering::StoredExtent& extent : footer.extents) {
@@ -255,7 +284,7 @@ Task<Result<void>> Container::write_runs(ObjectId object, LogPosition end, std::
 // The committed state, all of it: called between two turns of the loop, so nothing changes underneath.
 ByteBuffer Container::encode_state(SnapshotHead& head) const {
     head.lsn = committed_;
-    head.cursor = cursor_;
+    head.cursor = options_.mutations.truncate_at_snapshot ? last_boundary_.position : cursor_;
     head.wall_ms = wall_ms_;
     head.segments = by_key_.size();
     head.objects = objects_.objects().size();
@@ -274,7 +303,9 @@ ByteBuffer Container::encode_state(SnapshotHead& head) const {
         row.newest = std::min(segment->admitted.newest, committed_);
         row.tiered_end = segment->tiered.end();
         for (const auto& [id, attribute] : segment->attributes) {
-            if (attribute.committed != kNoAttributeValue) row.attributes.emplace_back(id, attribute.committed);
+            const std::int64_t value =
+                options_.mutations.snapshot_admitted_attributes ? attribute.value : attribute.committed;
+            if (value != kNoAttributeValue) row.attributes.emplace_back(id, value);
         }
         std::sort(row.attributes.begin(), row.attributes.end());
         row.extents.assign(segment->tiered.extents().begin(), segment->tiered.extents().end());
@@ -299,6 +330,7 @@ Task<Result<ObjectId>> Container::plan_object(bool snapshot) {
 Task<Result<void>> Container::take_snapshot() {
     Anchor anchor;
     MR_CO_TRY(anchor.snapshot, co_await plan_object(true));
+    MR_CO_TRY_VOID(co_await reached(TieringStep::kSnapshotPlanned, MR_RARE("container.lingers_with_snapshot_planned")));
     const storage::ObjectName name = object_name(anchor.snapshot);
     auto created = co_await options_.storage->create(name);
     if (!created) {
@@ -315,28 +347,47 @@ Task<Result<void>> Container::take_snapshot() {
     std::vector<Bytes> pieces{Bytes{tiering::encode_object_header({tiering::ObjectKind::kSnapshot, name})}, body,
                               Bytes{encode_snapshot_end(anchor.body_bytes, anchor.body_crc)}};
     MR_CO_TRY_VOID(co_await writer->append(std::move(pieces)));
+    MR_CO_TRY_VOID(co_await still_owner());
     planned_snapshot_.reset();
     MR_CO_TRY_VOID(co_await writer->finish());
     writer.reset();
-    if (stopped_) co_return Error{ErrorCode::kClosed, "the container stopped"};
+    MR_CO_TRY_VOID(co_await reached(TieringStep::kSnapshotStored, MR_RARE("container.lingers_with_snapshot_stored")));
+    if (options_.mutations.remove_before_anchor && anchored_) {
+        MR_CO_TRY_VOID(co_await options_.storage->remove(object_name(anchored_->snapshot)));
+    }
     MR_CO_TRY_VOID(co_await log_.truncate(head.cursor.index, encode_anchor(anchor)));
     anchored_ = anchor;
     snapshot_due_ = false;
     ++counts_.snapshots;
-    removals_due_ = co_await remove_dead();
+    MR_CO_TRY_VOID(co_await reached(TieringStep::kAnchored, MR_RARE("container.lingers_with_snapshot_anchored")));
+    removals_due_ = true;
+    MR_CO_TRY(removals_due_, co_await remove_dead());
     co_return ok();
 }
 
-Task<bool> Container::remove_dead() {
+// Whether who planned it may be about to write it, not knowing that it was replaced.
+bool Container::may_appear_late(ObjectId id) const {
+    const ObjectTable::Object* const object = objects_.find(id);
+    return id.epoch < log_.epoch() && object != nullptr && !object->written && clock_.now() < late_objects_end_;
+}
+
+Task<Result<bool>> Container::remove_dead() {
     // So that a large stream that was deleted does not keep what is alive from moving.
     constexpr std::size_t kRemovalsAtOnce = 32;
     std::size_t removed = 0;
     for (const ObjectId id : objects_.dead(anchored_->lsn, anchored_->snapshot)) {
         if (stopped_) co_return false;
+        const bool late = may_appear_late(id);
+        if (late && removed_early_.contains(id)) continue;
         if (removed++ == kRemovalsAtOnce) co_return true;
-        const Result<void> gone = co_await options_.storage->remove(object_name(id));
-        if (!gone) co_return false;  // the evidence stays, for the next time
-        objects_.forget(id);
+        MR_CO_TRY_VOID(co_await options_.storage->remove(object_name(id)));  // after an error the evidence stays
+        if (late) {
+            removed_early_.insert(id);
+        } else {
+            removed_early_.erase(id);
+            objects_.forget(id);
+        }
+        MR_CO_TRY_VOID(co_await reached(TieringStep::kRemoving, MR_RARE("container.lingers_while_removing")));
     }
     co_return false;
 }

@@ -171,7 +171,7 @@ TEST_F(ContainerTieringTest, ABusyLogHasEndsForItsWindows) {
     for (int i = 0; i < 100; ++i) {
         const AppendOutcome outcome = append(handle, ++last_event, std::string(300'000, 'x'));
         ASSERT_EQ(outcome.status, Status::kOk);
-        last = outcome.depends_on;
+        last = outcome.depends_on.lsn;
     }
     log->hold(false);
     ASSERT_TRUE(commits(last));

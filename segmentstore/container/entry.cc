@@ -70,7 +70,7 @@ Result<void> OperationAssembler::feed(log::Index index, ByteView body, std::vect
 
 Result<void> OperationAssembler::feed_entry(log::Index index, ByteView body, std::vector<ReplayedOperation>& out) {
     MR_TRY(const EntryHeader header, decode_entry_header(body));
-    if (header.first_of_epoch) {
+    if (header.first_of_epoch && !(mutations_.ignore_first_of_epoch && any_entry_)) {
         if (header.continuing_bytes != 0) {
             return Error{ErrorCode::kCorrupt, "the first entry of an epoch continues an operation"};
         }

@@ -10,6 +10,7 @@
 
 #include "common/base/bytes.h"
 #include "common/base/result.h"
+#include "segmentstore/container/container_mutations.h"
 #include "segmentstore/container/extent_map.h"
 #include "segmentstore/container/operation.h"
 #include "segmentstore/log/durable_log.h"
@@ -49,7 +50,8 @@ struct ReplayedOperation {
 class OperationAssembler {
 public:
     // `inside_epoch`: the first entry given is not the first of its log.
-    explicit OperationAssembler(bool inside_epoch = false) : any_entry_{inside_epoch} {}
+    explicit OperationAssembler(bool inside_epoch = false, ContainerMutations mutations = {})
+        : mutations_{mutations}, any_entry_{inside_epoch} {}
 
     // The operations that end in this entry, appended to `out`. Errors name the entry.
     Result<void> feed(log::Index index, ByteView body, std::vector<ReplayedOperation>& out);
@@ -61,6 +63,7 @@ public:
 private:
     Result<void> feed_entry(log::Index index, ByteView body, std::vector<ReplayedOperation>& out);
 
+    const ContainerMutations mutations_;
     ByteBuffer partial_;                  // of the operation that continues in the next entry
     std::vector<OperationPart> parts_;    // of the same
     std::size_t expected_ = 0;            // its total length; kUnknownLength before its header is whole

@@ -20,6 +20,7 @@ struct FakeLogDisk {
     OwnerEpoch epoch;
     Index first{1};
     Bytes anchor;
+    bool exclusive = true;
 };
 
 class FakeLog final : public DurableLog {
@@ -107,10 +108,21 @@ public:
     }
     const Bytes& anchor() const override { return disk_.anchor; }
     Task<Result<void>> confirm_ownership() override {
+        ++confirmations_;
+        while (hold_confirmations_) co_await turn_.wait();
         if (fenced_) co_return Error{ErrorCode::kFenced, "the fake log was taken over"};
+        if (unproven_) co_return Error{ErrorCode::kUnavailable, "the fake log has no proof"};
         co_return ok();
     }
+    bool is_exclusive() const override { return disk_.exclusive; }
     void set_fenced(bool fenced) { fenced_ = fenced; }
+    void set_unproven(bool unproven) { unproven_ = unproven; }
+    void hold_confirmations(bool held) {
+        hold_confirmations_ = held;
+        turn_.notify_all();
+    }
+    // How often ownership was asked for.
+    std::size_t confirmations() const { return confirmations_; }
     void set_read_error(bool error) { read_error_ = error; }
 
     Task<void> close() override {
@@ -129,6 +141,9 @@ private:
     bool failed_ = false;
     bool read_error_ = false;
     bool fenced_ = false;
+    bool unproven_ = false;
+    bool hold_confirmations_ = false;
+    std::size_t confirmations_ = 0;
     std::size_t appends_ = 0;
     std::size_t reads_ = 0;
     std::vector<Bytes> waiting_;

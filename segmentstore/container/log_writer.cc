@@ -5,8 +5,13 @@
 
 namespace millrace::container {
 
-LogWriter::LogWriter(Executor executor, Clock& clock, log::DurableLog& log, Events events)
-    : executor_{std::move(executor)}, clock_{clock}, log_{log}, events_{std::move(events)}, next_index_{log.next()} {}
+LogWriter::LogWriter(Executor executor, Clock& clock, log::DurableLog& log, Events events, ContainerMutations mutations)
+    : executor_{std::move(executor)},
+      clock_{clock},
+      log_{log},
+      events_{std::move(events)},
+      mutations_{mutations},
+      next_index_{log.next()} {}
 
 LogWriter::~LogWriter() { MR_CHECK(gate_.inside() == 0); }
 
@@ -55,7 +60,7 @@ void LogWriter::add(Lsn lsn, ByteView head, std::span<const Bytes> data, std::ve
             }
             bytes = bytes.subspan(take);
             left -= take;
-            if (left == 0) entry.last_lsn = lsn;
+            if (left == 0 || mutations_.show_before_last_entry) entry.last_lsn = lsn;
             if (entry.bytes == kMaxEntryBytes) {
                 entry.cut = left > 0;
                 close_entry(entry);

@@ -20,6 +20,7 @@
 #include "common/runtime/clock.h"
 #include "common/runtime/gate.h"
 #include "common/runtime/signal.h"
+#include "segmentstore/container/container_mutations.h"
 #include "segmentstore/container/entry.h"
 #include "segmentstore/log/durable_log.h"
 
@@ -47,7 +48,7 @@ public:
         std::function<bool()> refusing;
     };
 
-    LogWriter(Executor executor, Clock& clock, log::DurableLog& log, Events events);
+    LogWriter(Executor executor, Clock& clock, log::DurableLog& log, Events events, ContainerMutations mutations = {});
     ~LogWriter();
 
     void start();
@@ -92,6 +93,7 @@ private:
     Clock& clock_;
     log::DurableLog& log_;
     const Events events_;
+    const ContainerMutations mutations_;
 
     std::deque<Entry> entries_;  // not committed; only the last may be open
     log::Index next_index_;

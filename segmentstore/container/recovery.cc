@@ -13,7 +13,7 @@ namespace millrace::container {
 class Container::Replay {
 public:
     explicit Replay(const Container& container)
-        : container_{container}, assembler{container.log_.first() > log::Index{1}} {}
+        : container_{container}, assembler{container.log_.first() > log::Index{1}, container.options_.mutations} {}
 
     const Container& container_;
     OperationAssembler assembler;
@@ -94,8 +94,13 @@ Task<Result<void>> Container::recover() {
     metrics_.segments.set(static_cast<double>(counts_.segments));
     LogWriter::Events events{[this](Lsn lsn, std::optional<LogPosition> boundary) { on_committed(lsn, boundary); }, [this](bool is_full) { on_full(is_full); },
                              [this](Error error) { on_failed(std::move(error)); }, options_.log_refusing};
-    writer_ = std::make_unique<LogWriter>(executor_, clock_, log_, std::move(events));
+    writer_ = std::make_unique<LogWriter>(executor_, clock_, log_, std::move(events), options_.mutations);
     writer_->start();
+    if (!options_.read_only && !log_.is_exclusive()) {
+        Ownership::Events changes{[this] { tell_committed(); }, [this](Error error) { on_failed(std::move(error)); }};
+        ownership_ = std::make_unique<Ownership>(clock_, log_, std::move(changes));
+        ownership_->start(executor_);
+    }
     if (options_.storage != nullptr && !options_.read_only) gate_.spawn(executor_, [this] { return tier_loop(); });
     co_return ok();
 }

@@ -66,7 +66,7 @@ protected:
             const std::vector<Bytes> pieces{Bytes::copy_of(data)};
             const auto appended = filled.append(setup.handle, number, 1, pieces);
             ASSERT_EQ(appended.status, container::Status::kOk);
-            ASSERT_TRUE(world.run_until([&] { return filled.committed(appended.depends_on); }, 10s));
+            ASSERT_TRUE(world.run_until([&] { return filled.settled(appended.depends_on); }, 10s));
         }
         if (storage != nullptr) {
             ASSERT_TRUE(world.run_until([&] { return filled.counts().snapshots >= 1; }, 60s));

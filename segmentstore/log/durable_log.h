@@ -42,7 +42,7 @@ public:
     // order the calls are made, and complete in that order. `body` is given in pieces that are
     // stored one after the other; they are shared, not copied, until written.
     // Errors: kTooLarge [not applied], kNoSpace [not applied; the log stays open], kIo [unknown],
-    // kFenced [not applied], kClosed [not applied].
+    // kFenced [not applied; unknown when it was under way as the log was taken over], kClosed [not applied].
     virtual Task<Result<Index>> append(std::vector<Bytes> body) = 0;
 
     // Reads a part of an entry: fewer bytes than `length` only at the end of the body. The body's
@@ -60,8 +60,10 @@ public:
     virtual const Bytes& anchor() const = 0;
 
     // Completes when it is proven that nobody had taken the log over when the call was made: then
-    // what the caller knew at that moment was true. Errors: kFenced, kUnavailable (no proof).
+    // what the caller knew at that moment was true. Errors: kFenced, kUnavailable (no proof), kClosed.
     virtual Task<Result<void>> confirm_ownership() = 0;
+    // Whether nobody can take the log over while this owner lives: then nothing needs that proof.
+    virtual bool is_exclusive() const = 0;
 
     // Waits for outstanding appends, then closes.
     virtual Task<void> close() = 0;

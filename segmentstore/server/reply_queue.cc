@@ -7,7 +7,7 @@
 
 namespace millrace::segmentstore {
 
-void ReplyQueue::add_ack(container::Lsn depends_on, std::shared_ptr<SessionWriter> writer, std::int64_t event_number,
+void ReplyQueue::add_ack(container::Dependency depends_on, std::shared_ptr<SessionWriter> writer, std::int64_t event_number,
                          std::int64_t length_after, wire::RequestId request, bool alone) {
     Item item;
     item.depends_on = depends_on;
@@ -20,7 +20,7 @@ void ReplyQueue::add_ack(container::Lsn depends_on, std::shared_ptr<SessionWrite
     add(std::move(item));
 }
 
-void ReplyQueue::add_reply(container::Lsn depends_on, ByteBuffer frame, std::shared_ptr<SessionWriter> writer,
+void ReplyQueue::add_reply(container::Dependency depends_on, ByteBuffer frame, std::shared_ptr<SessionWriter> writer,
                            bool close_after, std::string segment, wire::RequestId request,
                            std::shared_ptr<SessionWriter> set_up) {
     Item item;
@@ -36,14 +36,14 @@ void ReplyQueue::add_reply(container::Lsn depends_on, ByteBuffer frame, std::sha
 
 void ReplyQueue::add(Item item) {
     // Order is kept even where a later reply depends on less.
-    if (!items_.empty()) item.depends_on = std::max(item.depends_on, items_.back().depends_on);
+    if (!items_.empty()) item.depends_on = both(item.depends_on, items_.back().depends_on);
     bytes_ += item.bytes();
     items_.push_back(std::move(item));
 }
 
-ReplyQueue::Then ReplyQueue::collect(container::Lsn committed, ByteBuffer& out) {
+ReplyQueue::Then ReplyQueue::collect(ByteBuffer& out) {
     Then then = Then::kGoOn;
-    while (!items_.empty() && items_.front().depends_on <= committed && then == Then::kGoOn) {
+    while (!items_.empty() && container_.settled(items_.front().depends_on) && then == Then::kGoOn) {
         bytes_ -= items_.front().bytes();
         Item item = std::move(items_.front());
         items_.pop_front();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The replies of one connection that wait for one container's log: in order, each leaving when what
-// it depends on is committed. Acknowledgements of one writer that become ready together leave as one.
+// it depends on is settled. Acknowledgements of one writer that become ready together leave as one.
 // Thread rule: the shard's executor.
 #pragma once
 
@@ -42,16 +42,16 @@ public:
     enum class Then : std::uint8_t { kGoOn, kClose };
 
     // Acknowledgements of a writer that are ready together become one, unless `alone`: the request is waited for by its id.
-    void add_ack(container::Lsn depends_on, std::shared_ptr<SessionWriter> writer, std::int64_t event_number,
+    void add_ack(container::Dependency depends_on, std::shared_ptr<SessionWriter> writer, std::int64_t event_number,
                  std::int64_t length_after, wire::RequestId request, bool alone = false);
     // `writer` is set for errors that concern a writer: they follow its acknowledgements, and are
     // dropped like these when it has been set up elsewhere. `segment` and `request` say what to answer
     // should it never become ready, and `set_up` which writer this reply sets up: it fails then.
-    void add_reply(container::Lsn depends_on, ByteBuffer frame, std::shared_ptr<SessionWriter> writer, bool close_after,
+    void add_reply(container::Dependency depends_on, ByteBuffer frame, std::shared_ptr<SessionWriter> writer, bool close_after,
                    std::string segment, wire::RequestId request, std::shared_ptr<SessionWriter> set_up = nullptr);
 
-    // Appends the frames of everything that is committed; kClose: the connection ends after them.
-    Then collect(container::Lsn committed, ByteBuffer& out);
+    // Appends the frames of everything that is settled; kClose: the connection ends after them.
+    Then collect(ByteBuffer& out);
 
     // Gives up what waits: appends one ErrorMessage for each writer and each other request. Whether
     // a writer was among them.
@@ -69,7 +69,7 @@ public:
 
 private:
     struct Item {
-        container::Lsn depends_on;
+        container::Dependency depends_on;
         std::shared_ptr<SessionWriter> writer;
         std::shared_ptr<SessionWriter> set_up;
         bool is_ack = false;

@@ -309,10 +309,10 @@ ReplyQueue& Session::queue_of(container::Container& container) {
     return *queue;
 }
 
-void Session::reply_later(container::Container& container, container::Lsn depends_on, ByteBuffer frame,
+void Session::reply_later(container::Container& container, const container::Dependency& depends_on, ByteBuffer frame,
                           wire::RequestId request, std::string segment, std::shared_ptr<SessionWriter> writer,
                           bool close_after, std::shared_ptr<SessionWriter> set_up) {
-    if (container.refuses() && !container.committed(depends_on)) {
+    if (container.refuses() && !container.committed(depends_on.lsn)) {
         // It would wait for as long as the disk is full.
         return refuse(container::Status::kFull, segment, request, writer != nullptr);
     }
@@ -335,7 +335,7 @@ void Session::flush(ReplyQueue& queue) {
     const std::size_t before = queue.size();
     const std::size_t bytes_before = queue.bytes();
     ByteBuffer out;
-    const ReplyQueue::Then then = queue.collect(queue.container().committed(), out);
+    const ReplyQueue::Then then = queue.collect(out);
     waiting_replies_ -= before - queue.size();
     waiting_reply_bytes_ -= bytes_before - queue.bytes();
     if (before != queue.size()) fewer_replies_.notify_all();

@@ -152,19 +152,19 @@ private:
     void send_message(const M& message) {
         connection_.send_encoded([&message](ByteBuffer& out) { wire::encode(message, out); });
     }
-    // Sends now, or when `depends_on` is committed.
+    // Sends now, or when `depends_on` is settled.
     template <class M>
-    void reply(container::Container& container, container::Lsn depends_on, const M& message, std::string segment,
+    void reply(container::Container& container, const container::Dependency& depends_on, const M& message, std::string segment,
                std::shared_ptr<SessionWriter> writer = nullptr, bool close_after = false,
                std::shared_ptr<SessionWriter> set_up = nullptr) {
         // A reply that concerns no writer need not stay behind others.
-        if (!writer && !close_after && container.committed(depends_on)) return send_message(message);
+        if (!writer && !close_after && container.settled(depends_on)) return send_message(message);
         ByteBuffer frame;
         wire::encode(message, frame);
         reply_later(container, depends_on, std::move(frame), message.request_id, std::move(segment), std::move(writer),
                     close_after, std::move(set_up));
     }
-    void reply_later(container::Container& container, container::Lsn depends_on, ByteBuffer frame,
+    void reply_later(container::Container& container, const container::Dependency& depends_on, ByteBuffer frame,
                      wire::RequestId request, std::string segment, std::shared_ptr<SessionWriter> writer,
                      bool close_after, std::shared_ptr<SessionWriter> set_up);
     // Sends what is ready, and listens for the rest.
@@ -186,7 +186,7 @@ private:
     Task<void> serve_read(std::list<Read>::iterator read);
     Task<void> serve_read_steps(Read& read);
     // Whether the outcome was final; otherwise nothing is sent.
-    bool send_read_reply(const wire::ReadSegment& request, container::ReadOutcome outcome);
+    bool send_read_reply(container::Container& container, const wire::ReadSegment& request, container::ReadOutcome outcome);
 
     bool on_committed(ContainerId container, container::Lsn committed) override;
     void on_full(ContainerId container) override;

@@ -54,7 +54,7 @@ Session::Next Session::on(wire::SetupAppend message) {
               message.segment);
         return ok();
     }
-    const bool stuck = writer->container->refuses() && !writer->container->committed(outcome.depends_on);
+    const bool stuck = writer->container->refuses() && !writer->container->committed(outcome.depends_on.lsn);
     if (outcome.status != container::Status::kOk || stuck) {
         writer->failed = true;
         writer->handle = std::move(outcome.handle);

@@ -27,7 +27,7 @@ Session::Next Session::on(wire::ReadSegment message) {
     container::ReadCursor cursor = container.open_read(message.segment, message.offset);
     if (!reading_data_ && connection_.has_drained(kReadBelowQueued)) {
         container::ReadOutcome outcome = container.read_now(cursor, limit);
-        if (send_read_reply(message, std::move(outcome))) return ok();
+        if (send_read_reply(container, message, std::move(outcome))) return ok();
     }
     if (reads_.size() >= kMaxReads) {
         return Error{ErrorCode::kBadRequest,
@@ -74,11 +74,12 @@ Task<void> Session::serve_read_steps(Read& read) {
         reading_data_ = false;
         data_read_.notify_one();
         if (!ready || over()) co_return;
-        if (send_read_reply(read.request, std::move(outcome))) co_return;
+        if (send_read_reply(*read.container, read.request, std::move(outcome))) co_return;
     }
 }
 
-bool Session::send_read_reply(const wire::ReadSegment& request, container::ReadOutcome outcome) {
+bool Session::send_read_reply(container::Container& container, const wire::ReadSegment& request,
+                              container::ReadOutcome outcome) {
     switch (outcome.status) {
         case container::ReadStatus::kNotYet:
         case container::ReadStatus::kNotCached:
@@ -104,11 +105,11 @@ bool Session::send_read_reply(const wire::ReadSegment& request, container::ReadO
             return true;
         }
         case container::ReadStatus::kNoSuchSegment: {
-            wire::NoSuchSegment reply;
-            reply.request_id = request.request_id;
-            reply.segment = request.segment;
-            reply.offset = request.offset;
-            send_message(reply);
+            wire::NoSuchSegment none;
+            none.request_id = request.request_id;
+            none.segment = request.segment;
+            none.offset = request.offset;
+            reply(container, outcome.depends_on, none, request.segment);
             return true;
         }
         case container::ReadStatus::kTruncated: {

@@ -48,7 +48,9 @@ protected:
         bool ended = false;
     };
 
-    SessionTest() {
+    // `exclusive`: nobody can take the container's log over.
+    explicit SessionTest(bool exclusive = true) {
+        disk_.exclusive = exclusive;
         container::ContainerOptions options;
         options.id = ContainerId{0};
         container_ = std::make_unique<container::Container>(world_.executor(), world_.clock(), log_, credits_, cache_,
@@ -1226,6 +1228,49 @@ TEST_F(SessionTest, ATokenIsVerifiedWhenItChanges) {
     send(c, wire::GetStreamSegmentInfo{kRequest, kSegment, ""}, wire::GetStreamSegmentInfo{kRequest, kSegment, token});
     EXPECT_EQ(taken(c).size(), 2u);
     EXPECT_EQ(tokens.verified, 3);
+}
+
+// Of a container whose log somebody else may take over.
+class SharedSessionTest : public SessionTest {
+protected:
+    SharedSessionTest() : SessionTest{false} {}
+};
+
+TEST_F(SharedSessionTest, TellsFactsOnceTheyAreProven) {
+    create_segment();
+    Connected& c = connect();
+    set_up(c);
+    log_.hold_confirmations(true);
+    send(c, wire::GetStreamSegmentInfo{kRequest, kSegment, ""});
+    send(c, read(0, 8, "s/t/9.#epoch.0"));
+    EXPECT_TRUE(taken(c).empty());
+    log_.hold_confirmations(false);
+    const auto messages = taken(c);
+    ASSERT_EQ(messages.size(), 2u);
+    EXPECT_TRUE(std::holds_alternative<wire::StreamSegmentInfo>(messages[0]));
+    EXPECT_TRUE(std::holds_alternative<wire::NoSuchSegment>(messages[1]));
+}
+
+TEST_F(SharedSessionTest, AcknowledgesAndServesBytesWithoutProof) {
+    create_segment();
+    Connected& c = connect();
+    set_up(c);
+    log_.set_unproven(true);
+    send(c, append(1, "hello"));
+    (void)take_one<wire::DataAppended>(c);
+    send(c, read(0, 8));
+    EXPECT_EQ(take_one<wire::SegmentRead>(c).data, Bytes::copy_of("hello"));
+}
+
+TEST_F(SharedSessionTest, AReplacedOwnerAnswersNothingMore) {
+    create_segment();
+    Connected& c = connect();
+    log_.set_fenced(true);
+    send(c, wire::GetStreamSegmentInfo{kRequest, "s/t/9.#epoch.0", ""});
+    send(c, read(0, 8, "s/t/9.#epoch.0"));
+    send(c, setup(kWriter, "s/t/9.#epoch.0"));
+    EXPECT_TRUE(taken(c).empty());
+    EXPECT_TRUE(c.ended);
 }
 
 }  // namespace

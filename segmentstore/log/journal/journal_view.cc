@@ -34,6 +34,7 @@ public:
     Task<Result<Index>> append(std::vector<Bytes>) override { co_return refused(); }
     Task<Result<void>> truncate(Index, Bytes) override { co_return refused(); }
     Task<Result<void>> confirm_ownership() override { co_return refused(); }
+    bool is_exclusive() const override { return false; }
     Task<void> close() override { co_return; }
 
     Task<Result<Bytes>> read(Index index, std::size_t offset, std::size_t length) override {

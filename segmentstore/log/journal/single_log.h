@@ -25,6 +25,7 @@ public:
     Task<Result<void>> truncate(Index first_needed, Bytes anchor) override;
     const Bytes& anchor() const override;
     Task<Result<void>> confirm_ownership() override;
+    bool is_exclusive() const override { return true; }
     Task<void> close() override { return gate_.close(); }
 
 private:
