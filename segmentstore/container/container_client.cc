@@ -41,9 +41,15 @@ ContainerClient::ContainerClient(Executor executor, Clock& clock, Random& random
 std::string ContainerClient::name_of(std::size_t name) { return "scope/stream/" + std::to_string(name) + ".#epoch.0"; }
 
 std::string ContainerClient::next_data(std::size_t size) {
-    std::string data(size, '\0');
-    SeededRandom{++supply_.data_made}.fill({reinterpret_cast<std::byte*>(data.data()), data.size()});
-    return data;
+    // Cut from a longer text, as making every byte anew would take most of a run's time.
+    constexpr std::size_t kTextBytes = 4 * 1024 * 1024;
+    static const std::string text = [] {
+        std::string made(kTextBytes, '\0');
+        SeededRandom{1}.fill({reinterpret_cast<std::byte*>(made.data()), made.size()});
+        return made;
+    }();
+    SeededRandom place{++supply_.data_made};
+    return text.substr(place.between(0, kTextBytes - size), size);
 }
 
 std::size_t ContainerClient::random_size() {

@@ -107,12 +107,16 @@ std::string OwnersWorkload::run() {
         owner = hand_over(owner);
     }
     if (owner) finish(owner);
+    // After a violation some are left.
+    for (sim::Node* node : nodes_) node->resume();
+    while (!owners_.empty()) end(owners_.back());
     return violation_;
 }
 
 OwnersWorkload::OwnerPtr OwnersWorkload::open_on(sim::Node& node, bool may_crash) {
     for (int attempt = 0; attempt < 20 && violation_.empty(); ++attempt) {
         const auto owner = std::make_shared<Owner>(*this, node, ++counts_.owners);
+        owners_.push_back(owner);
         auto done = std::make_shared<bool>(false);
         world_.spawn_on(node, [this, owner, done]() -> Task<void> {
             co_await open(owner);
@@ -209,7 +213,7 @@ void OwnersWorkload::crash(Owner& owner) {
     else owner.node.crash();
 }
 
-void OwnersWorkload::end(const OwnerPtr& owner) {
+void OwnersWorkload::end(OwnerPtr owner) {
     owner->stop_working = true;
     if (owner->container) {
         world_.run([owner]() -> Task<void> { return owner->container->close(); });
@@ -227,6 +231,7 @@ void OwnersWorkload::end(const OwnerPtr& owner) {
     }
     owner->client.reset();
     owner->container.reset();
+    std::erase(owners_, owner);
 }
 
 OwnersWorkload::OwnerPtr OwnersWorkload::hand_over(OwnerPtr owner) {

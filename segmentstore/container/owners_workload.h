@@ -12,6 +12,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "segmentstore/container/container_client.h"
 #include "segmentstore/log/testing/shared_log.h"
@@ -66,7 +67,7 @@ private:
     OwnerPtr open_on(sim::Node& node, bool may_crash);
     Task<void> work(OwnerPtr owner);
     void crash(Owner& owner);
-    void end(const OwnerPtr& owner);
+    void end(OwnerPtr owner);
     OwnerPtr hand_over(OwnerPtr owner);
     void must_notice(const OwnerPtr& zombie);
     void finish(OwnerPtr owner);
@@ -85,7 +86,8 @@ private:
     std::optional<log::SharedLog> log_;
     std::optional<storage::SharedStorage> storage_;
     ContainerClient::Supply supply_;
-    OwnerPtr newest_;  // that came up
+    std::vector<OwnerPtr> owners_;  // that were not ended
+    OwnerPtr newest_;               // that came up
     std::string violation_;
     Counts counts_;
 };
