@@ -46,6 +46,7 @@ TEST(ContainerWorkloadTest, GivesTheSameEventsForTheSameSeed) {
 
 TEST(ContainerWorkloadTest, ReachesWhatItIsMeantToReach) {
     std::uint64_t operations = 0, survived = 0, lost = 0, full = 0, cold = 0, windows = 0, snapshots = 0, recoveries = 0;
+    TieringGaps gaps;
     for (std::uint64_t seed = 200; seed < 240; ++seed) {
         ContainerWorkload workload{seed};
         EXPECT_EQ(workload.run(), "");
@@ -57,6 +58,7 @@ TEST(ContainerWorkloadTest, ReachesWhatItIsMeantToReach) {
         windows += workload.windows();
         snapshots += workload.snapshots();
         recoveries += workload.recoveries_from_snapshots();
+        gaps += workload.gaps();
     }
     std::printf("%llu operations, unanswered: %llu survived, %llu lost; %llu full disks, %llu cold reads\n",
                 static_cast<unsigned long long>(operations), static_cast<unsigned long long>(survived),
@@ -70,6 +72,7 @@ TEST(ContainerWorkloadTest, ReachesWhatItIsMeantToReach) {
     EXPECT_GT(windows, 100u);
     EXPECT_GT(snapshots, 50u);
     EXPECT_GT(recoveries, 50u);
+    for (std::size_t step = 0; step < TieringGaps::kSteps; ++step) EXPECT_GT(gaps.crashed[step], 0u) << "after step " << step;
 }
 
 // The first seed whose run finds fault; 0 when none does.

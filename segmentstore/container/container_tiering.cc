@@ -93,6 +93,7 @@ void Container::apply_tiered(const WindowTiered& tiered, Lsn lsn) {
         ++live;
     }
     if (tiered.object != ObjectId{}) objects_.written(tiered.object, live, lsn);
+    else objects_.none_written(lsn);
     std::erase_if(untiered_, [&](const std::shared_ptr<Segment>& segment) {
         const std::int64_t begin = segment->extents.begin_of(tiered.cursor.index);
         segment->extents.drop_before(begin);
@@ -215,6 +216,8 @@ Task<Result<void>> Container::tier_window(Boundary end) {
         MR_CO_TRY_VOID(co_await reached(TieringStep::kDataPlanned, MR_RARE("container.lingers_with_data_planned")));
         MR_CO_TRY_VOID(co_await write_runs(tiered.object, end.position, tiered.runs));
         MR_CO_TRY_VOID(co_await reached(TieringStep::kDataStored, MR_RARE("container.lingers_with_data_stored")));
+    } else {
+        planned_data_.reset();  // dead with this window
     }
     if (stopped_) co_return closed;
     if (tiered.runs.size() > kMaxRuns) {

@@ -124,6 +124,53 @@ TEST_F(ContainerTieringTest, ADeletionWhileItsBytesAreWrittenLeavesNoObject) {
     ASSERT_TRUE(world.run_until([this] { return storage.objects().size() == 1; }, 10s));  // the snapshot
 }
 
+TEST_F(ContainerTieringTest, AnObjectOfUnknownFateGoesThoughNothingIsWrittenInItsPlace) {
+    storage.deny(1);
+    add(block('a'));
+    ASSERT_TRUE(world.run_until([this] { return storage.objects().size() == 1; }, 10s));
+    ASSERT_TRUE(commits(container->remove(kName).depends_on));
+    ASSERT_TRUE(snapshots(1));
+    ASSERT_TRUE(world.run_until([this] { return storage.objects().size() == 1; }, 10s));
+    EXPECT_EQ(storage.objects().begin()->first.sequence, container->anchored_snapshot()->sequence);
+}
+
+class SharedTieringTest : public ContainerTieringTest {
+protected:
+    SharedTieringTest() { disk.exclusive = false; }
+};
+
+TEST_F(SharedTieringTest, WhoWasReplacedMakesNoObjectVisible) {
+    storage.hold(true);
+    add(block('a'));
+    ASSERT_TRUE(world.run_until([this] { return storage.held() > 0; }, 10s));
+    log->set_fenced(true);
+    storage.hold(false);
+    world.run_for(1min);
+    EXPECT_TRUE(container->stopped());
+    EXPECT_TRUE(storage.objects().empty());
+}
+
+TEST_F(SharedTieringTest, WhatAnEarlierOwnerWritesLateIsRemovedAllTheSame) {
+    storage.hold(true);
+    add(block('a'));
+    ASSERT_TRUE(world.run_until([this] { return storage.held() > 0; }, 10s));
+    const OwnerEpoch before = log->epoch();
+    log->set_fenced(true);
+    storage.hold(false);
+    settle();
+    ASSERT_TRUE(crash().ok());
+    ASSERT_TRUE(snapshots(1));
+    settle();
+    const std::size_t in_use = storage.objects().size();
+    const storage::ObjectName late{options.id, before, 1};
+    ASSERT_FALSE(storage.objects().contains(late));
+    storage.put(late, Bytes::copy_of("late"));
+    ASSERT_NE(container->objects().find({late.epoch, late.sequence}), nullptr);
+    world.run_for(options.tiering.late_objects + 1s);
+    EXPECT_EQ(storage.objects().size(), in_use);
+    EXPECT_EQ(container->objects().find({late.epoch, late.sequence}), nullptr);
+}
+
 TEST_F(ContainerTieringTest, AFailedSnapshotIsTriedAgainThoughNobodyWrites) {
     storage.refuse(3, 1);  // the data is accepted, the snapshot is not
     add(block('a'));

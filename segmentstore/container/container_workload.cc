@@ -21,6 +21,7 @@ ContainerWorkload::ContainerWorkload(std::uint64_t seed, ContainerMutations muta
     if (tight_disk_) disk.capacity_bytes = random.between(5, 10) * kWorkloadMiB;
     if (random.one_in(4)) eio_one_in_ = 2;
     node_ = &world_.add_node("a", disk);
+    world_.enable_rare();
     cache_bytes_ = random.one_in(2) ? 64 * 1024 : 8 * kWorkloadMiB;
     large_one_in_ = tight_disk_ ? 30 : random.one_in(2) ? 60 : 1000;
     tiers_ = !random.one_in(3);
@@ -68,6 +69,10 @@ std::string ContainerWorkload::run() {
         world_.run_until([done] { return *done; }, std::chrono::microseconds{world_.random().between(0, 60'000)});
         life->dead = true;
         for (const auto& client : life->clients) client->die();
+        world_.run([this, life]() -> Task<void> {
+            for (const auto& container : life->containers) gaps_.note_crash(container->tiering_step());
+            co_return;
+        });
         if (world_.random().one_in(3)) node_->kill();
         else node_->crash();
         if (!world_.run_until([done] { return *done; }, 10min)) violation("the workload does not end after a crash");

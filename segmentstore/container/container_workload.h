@@ -13,6 +13,7 @@
 
 #include "segmentstore/container/container.h"
 #include "segmentstore/container/container_client.h"
+#include "segmentstore/container/tiering_gaps.h"
 #include "segmentstore/log/journal/journal.h"
 #include "segmentstore/storage/file/file_storage.h"
 #include "tests/sim/world.h"
@@ -36,6 +37,7 @@ public:
     std::uint64_t windows() const { return windows_; }
     std::uint64_t snapshots() const { return snapshots_; }
     std::uint64_t recoveries_from_snapshots() const { return recoveries_from_snapshots_; }
+    const TieringGaps& gaps() const { return gaps_; }
 
 private:
     static constexpr std::uint32_t kContainers = 2;
@@ -98,6 +100,7 @@ private:
     std::uint64_t windows_ = 0;
     std::uint64_t snapshots_ = 0;
     std::uint64_t recoveries_from_snapshots_ = 0;
+    TieringGaps gaps_;
     bool tiers_ = false;
     TieringOptions tiering_;
 };

@@ -26,6 +26,10 @@ public:
         refuse_ = objects;
         accept_ = after;
     }
+    // So many objects are there in the end, though it is said that they failed.
+    void deny(int objects) { deny_ = objects; }
+    // An object of somebody else.
+    void put(ObjectName name, Bytes bytes) { objects_[name] = std::move(bytes); }
     // While set, nothing can be made.
     void away(bool is_away) { away_ = is_away; }
     // Objects of more bytes do not fit.
@@ -84,6 +88,10 @@ private:
                 co_return Error{ErrorCode::kIo, "the fake storage refuses"};
             }
             storage_.objects_[name_] = Bytes{std::move(bytes_)};
+            if (storage_.deny_ > 0) {
+                --storage_.deny_;
+                co_return Error{ErrorCode::kUnavailable, "the fake storage says nothing", Fate::kUnknown};
+            }
             co_return ok();
         }
         std::uint64_t size() const override { return bytes_.size(); }
@@ -102,6 +110,7 @@ private:
     std::size_t tried_ = 0;
     int refuse_ = 0;
     int accept_ = 0;
+    int deny_ = 0;
     Signal changed_;
 };
 

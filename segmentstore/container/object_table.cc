@@ -28,7 +28,13 @@ void ObjectTable::written(ObjectId id, std::uint64_t live_extents, Lsn lsn) {
     object.id = id;
     object.written = true;
     object.live_extents = live_extents;
-    if (live_extents == 0 && !object.snapshot) object.dead_since = lsn;
+    object.dead_since = live_extents == 0 && !object.snapshot ? lsn : Lsn{};
+}
+
+void ObjectTable::none_written(Lsn lsn) {
+    for (auto& [id, object] : objects_) {
+        if (!object.snapshot && !object.written && object.dead_since == Lsn{}) object.dead_since = lsn;
+    }
 }
 
 void ObjectTable::release(ObjectId id, Lsn lsn) {

@@ -29,6 +29,8 @@ public:
     void plan(ObjectId id, bool snapshot, Lsn lsn);
     // It is written, and so many of its extents are in use. REQUIRES: planned.
     void written(ObjectId id, std::uint64_t live_extents, Lsn lsn);
+    // A window was tiered that needed no object: what was planned for it and failed is not tried again.
+    void none_written(Lsn lsn);
     // One extent is used no more. Unknown objects are ignored: they were removed.
     void release(ObjectId id, Lsn lsn);
     // A new owner: what earlier ones planned and did not write, nobody will refer to. `anchored` is the snapshot in use.

@@ -52,17 +52,14 @@ TEST(OwnersWorkloadTest, ReachesEveryGapBetweenTheStepsOfTiering) {
         sum.windows += counts.windows;
         sum.snapshots += counts.snapshots;
         sum.from_snapshots += counts.from_snapshots;
-        for (std::size_t step = 0; step < OwnersWorkload::kSteps; ++step) {
-            sum.crashed_after[step] += counts.crashed_after[step];
-            sum.replaced_after[step] += counts.replaced_after[step];
-        }
+        sum.gaps += counts.gaps;
     }
-    for (std::size_t step = 0; step < OwnersWorkload::kSteps; ++step) {
+    for (std::size_t step = 0; step < TieringGaps::kSteps; ++step) {
         std::printf("after step %zu: %llu crashes, %llu replacements\n", step,
-                    static_cast<unsigned long long>(sum.crashed_after[step]),
-                    static_cast<unsigned long long>(sum.replaced_after[step]));
-        EXPECT_GT(sum.crashed_after[step], 0u) << "after step " << step;
-        EXPECT_GT(sum.replaced_after[step], 0u) << "after step " << step;
+                    static_cast<unsigned long long>(sum.gaps.crashed[step]),
+                    static_cast<unsigned long long>(sum.gaps.replaced[step]));
+        EXPECT_GT(sum.gaps.crashed[step], 0u) << "after step " << step;
+        EXPECT_GT(sum.gaps.replaced[step], 0u) << "after step " << step;
     }
     std::printf("%llu owners, %llu zombies, %llu operations; unanswered: %llu survived, %llu lost; %llu windows, %llu snapshots\n",
                 static_cast<unsigned long long>(sum.owners), static_cast<unsigned long long>(sum.zombies),

@@ -3,8 +3,6 @@
 
 #include <algorithm>
 
-#include "common/runtime/rare.h"
-
 namespace millrace::container {
 
 using namespace std::chrono_literals;
@@ -141,7 +139,7 @@ OwnersWorkload::OwnerPtr OwnersWorkload::open_on(sim::Node& node, bool may_crash
 Task<void> OwnersWorkload::open(OwnerPtr owner) {
     auto log = co_await log_->take_over(owner->runtime.clock);
     if (!log) co_return;
-    if (newest_ && newest_->container && !newest_->dead) note_replacement(newest_->container->tiering_step());
+    if (newest_ && newest_->container && !newest_->dead) counts_.gaps.note_replacement(newest_->container->tiering_step());
     owner->log = std::move(*log);
     if (owner->dead) owner->log->die();
     ContainerOptions options;
@@ -241,7 +239,7 @@ OwnersWorkload::OwnerPtr OwnersWorkload::hand_over(OwnerPtr owner) {
     const How how = drawn < 3 ? How::kCrash : drawn < 6 ? How::kAlive : drawn < 9 ? How::kPaused : How::kClosed;
     if (how == How::kCrash) {
         world_.run([this, owner]() -> Task<void> {
-            note_crash(owner->container->tiering_step());
+            counts_.gaps.note_crash(owner->container->tiering_step());
             co_return;
         });
         crash(*owner);
@@ -278,7 +276,9 @@ std::string OwnersWorkload::garbage(const Owner& owner) const {
         const ObjectId id{name.epoch, name.sequence};
         const ObjectTable::Object* const known = owner.container->objects().find(id);
         if (owner.container->anchored_snapshot() == id || (known != nullptr && known->live_extents > 0)) continue;
-        return name.to_string();
+        if (known == nullptr) return name.to_string() + ", unknown";
+        return name.to_string() + (known->snapshot ? ", a snapshot" : ", data") + (known->written ? ", written" : ", planned") +
+               ", dead since operation " + to_string(known->dead_since);
     }
     return "";
 }
@@ -309,34 +309,6 @@ void OwnersWorkload::finish(OwnerPtr owner) {
     end(owner);
     // And once more, from what lies there.
     if (const OwnerPtr last = open_on(other(owner->node), false)) end(last);
-}
-
-void OwnersWorkload::note_crash(TieringStep after) {
-    ++counts_.crashed_after[static_cast<std::size_t>(after)];
-    switch (after) {
-        case TieringStep::kIdle: MR_PROBE("container.crashed_idle"); break;
-        case TieringStep::kDataPlanned: MR_PROBE("container.crashed_with_data_planned"); break;
-        case TieringStep::kDataStored: MR_PROBE("container.crashed_with_data_stored"); break;
-        case TieringStep::kWindowCommitted: MR_PROBE("container.crashed_with_window_committed"); break;
-        case TieringStep::kSnapshotPlanned: MR_PROBE("container.crashed_with_snapshot_planned"); break;
-        case TieringStep::kSnapshotStored: MR_PROBE("container.crashed_with_snapshot_stored"); break;
-        case TieringStep::kAnchored: MR_PROBE("container.crashed_with_snapshot_anchored"); break;
-        case TieringStep::kRemoving: MR_PROBE("container.crashed_while_removing"); break;
-    }
-}
-
-void OwnersWorkload::note_replacement(TieringStep after) {
-    ++counts_.replaced_after[static_cast<std::size_t>(after)];
-    switch (after) {
-        case TieringStep::kIdle: MR_PROBE("container.replaced_idle"); break;
-        case TieringStep::kDataPlanned: MR_PROBE("container.replaced_with_data_planned"); break;
-        case TieringStep::kDataStored: MR_PROBE("container.replaced_with_data_stored"); break;
-        case TieringStep::kWindowCommitted: MR_PROBE("container.replaced_with_window_committed"); break;
-        case TieringStep::kSnapshotPlanned: MR_PROBE("container.replaced_with_snapshot_planned"); break;
-        case TieringStep::kSnapshotStored: MR_PROBE("container.replaced_with_snapshot_stored"); break;
-        case TieringStep::kAnchored: MR_PROBE("container.replaced_with_snapshot_anchored"); break;
-        case TieringStep::kRemoving: MR_PROBE("container.replaced_while_removing"); break;
-    }
 }
 
 }  // namespace millrace::container

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "segmentstore/container/container_client.h"
+#include "segmentstore/container/tiering_gaps.h"
 #include "segmentstore/log/testing/shared_log.h"
 #include "segmentstore/storage/testing/shared_storage.h"
 #include "tests/sim/world.h"
@@ -34,7 +35,6 @@ public:
     // The first violation, or nothing.
     std::string run();
 
-    static constexpr std::size_t kSteps = 8;  // of TieringStep
     struct Counts {
         std::uint64_t owners = 0;
         std::uint64_t operations = 0;
@@ -44,9 +44,7 @@ public:
         std::uint64_t windows = 0;
         std::uint64_t snapshots = 0;
         std::uint64_t from_snapshots = 0;  // owners that began with one
-        // After which step of tiering an owner died, or was replaced.
-        std::array<std::uint64_t, kSteps> crashed_after{};
-        std::array<std::uint64_t, kSteps> replaced_after{};
+        TieringGaps gaps;
     };
     const Counts& counts() const { return counts_; }
     std::uint64_t digest() const { return world_.digest(); }
@@ -73,8 +71,6 @@ private:
     void finish(OwnerPtr owner);
     // What lies in long-term storage and is of no use to this owner; empty: nothing.
     std::string garbage(const Owner& owner) const;
-    void note_crash(TieringStep after);
-    void note_replacement(TieringStep after);
     sim::Node& other(const sim::Node& node) { return &node == nodes_[0] ? *nodes_[1] : *nodes_[0]; }
 
     sim::World world_;

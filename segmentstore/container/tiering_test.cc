@@ -73,6 +73,17 @@ TEST(ObjectTable, APlanGivesUpTheOneBefore) {
     EXPECT_EQ(table.find(object_of(2))->dead_since, Lsn{});
 }
 
+TEST(ObjectTable, AWindowWithoutAnObjectGivesUpTheOnePlannedForIt) {
+    ObjectTable table;
+    const ObjectId id{OwnerEpoch{3}, 1};
+    table.plan(id, false, Lsn{10});
+    table.none_written(Lsn{12});
+    EXPECT_EQ(table.find(id)->dead_since, Lsn{12});
+    // An older version may have used it all the same.
+    table.written(id, 1, Lsn{14});
+    EXPECT_EQ(table.find(id)->dead_since, Lsn{});
+}
+
 TEST(ObjectTable, ASnapshotReplacesThoseBeforeItButNeverTheAnchoredOne) {
     ObjectTable table;
     table.plan(object_of(1), true, Lsn{10});
