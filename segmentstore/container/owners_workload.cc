@@ -287,7 +287,9 @@ std::string OwnersWorkload::garbage(const Owner& owner) const {
 void OwnersWorkload::finish(OwnerPtr owner) {
     log_->heal();
     storage_->heal();
-    if (owner->container->stopped()) {  // a fault of before
+    // What went wrong before, an owner may learn only now.
+    world_.run_for(100ms);
+    if (owner->container->stopped()) {
         end(owner);
         owner = open_on(owner->node, false);
         if (!owner) return;
@@ -295,7 +297,9 @@ void OwnersWorkload::finish(OwnerPtr owner) {
     world_.run_for(some_time(20'000));
     owner->stop_working = true;
     const auto idle = [owner] { return !owner->working && owner->container->committed(owner->container->admitted()); };
-    if (!world_.run_until(idle, 1min)) violation("what was admitted is never committed");
+    if (!world_.run_until(idle, 1min)) {
+        owner->violation(owner->container->stopped() ? "it stopped though nothing was wrong" : "what was admitted is never committed");
+    }
     for (int i = 0; i < 30 && !garbage(*owner).empty() && violation_.empty(); ++i) {
         world_.run([owner]() -> Task<void> {
             for (int steps = 0; steps < 40; ++steps) owner->client->step();
