@@ -463,7 +463,7 @@ private:
     Signal committed_changed_;
     MonotonicTime full_since_;  // while full(): when the log's last progress ended
     std::optional<Clock::TimerId> give_up_timer_;
-    bool failed_ = false;
+    bool failed_ = false;    // and has said so
     bool stopped_ = false;   // admits nothing
     bool closing_ = false;   // serves nothing
     Gate gate_;

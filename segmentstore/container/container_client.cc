@@ -27,8 +27,8 @@ std::string number_of(Status status) { return "status " + std::to_string(static_
 
 }  // namespace
 
-ContainerClient::ContainerClient(Executor executor, Clock& clock, Random& random, Container& container, ContainerModel& model,
-                                 Supply& supply, ContainerJudge& judge, Options options)
+ContainerClient::ContainerClient(Executor executor, Clock& clock, Random& random, Container& container,
+                                 ContainerModel& model, Supply& supply, ContainerJudge& judge, Options options)
     : executor_{std::move(executor)},
       clock_{clock},
       random_{random},
@@ -55,10 +55,14 @@ std::string ContainerClient::next_data(std::size_t size) {
 std::size_t ContainerClient::random_size() {
     if (random_.one_in(options_.large_one_in)) return random_.between(100'000, options_.large_bytes_max);
     switch (random_.between(0, 10)) {
-        case 0: return 0;
-        case 1: return random_.between(3'000, 40'000);
-        case 2: return random_.between(4'050, 4'150);
-        default: return random_.between(1, 300);
+        case 0:
+            return 0;
+        case 1:
+            return random_.between(3'000, 40'000);
+        case 2:
+            return random_.between(4'050, 4'150);
+        default:
+            return random_.between(1, 300);
     }
 }
 
@@ -71,7 +75,8 @@ void ContainerClient::step() {
     const std::size_t name = options_.names[random_.between(0, options_.names.size())];
     switch (random_.between(0, 40)) {
         case 0:
-        case 1: return create(name);
+        case 1:
+            return create(name);
         case 2:
             if (random_.one_in(2)) return seal(name);
             return;
@@ -79,19 +84,23 @@ void ContainerClient::step() {
             if (random_.one_in(4)) remove(name);
             if (random_.one_in(2)) create(name);
             return;
-        case 4: return info(name);
+        case 4:
+            return info(name);
         case 5:
         case 6:
         case 7:
-        case 8: return set_up(name, random_.between(0, kWriters));
+        case 8:
+            return set_up(name, random_.between(0, kWriters));
         case 9:
         case 10:
-        case 11: return start_read(name);
+        case 11:
+            return start_read(name);
         case 12:
             if (random_.one_in(3)) return truncate(name);
             if (random_.one_in(3)) return attribute(name);
             return set_attribute(name);
-        default: return append();
+        default:
+            return append();
     }
 }
 
@@ -123,7 +132,8 @@ Task<void> ContainerClient::check_segment(std::size_t name) {
                    std::to_string(length) + (sealed ? ", sealed)" : ")");
         };
         co_return judge_.violation(segment + " is not what it should be:" +
-                                   shape(info.policy.target_rate, info.sealed, info.start_offset, info.length) + " instead of" +
+                                   shape(info.policy.target_rate, info.sealed, info.start_offset, info.length) +
+                                   " instead of" +
                                    shape(expected.incarnation, expected.sealed, expected.start,
                                          static_cast<std::int64_t>(expected.bytes.size())));
     }
@@ -131,7 +141,8 @@ Task<void> ContainerClient::check_segment(std::size_t name) {
         const AttributeOutcome present = container_.attribute(segment, client_attribute(attribute));
         const auto known = expected.attributes.find(attribute);
         const std::int64_t value = known == expected.attributes.end() ? kNoAttributeValue : known->second;
-        if (present.status == Status::kOk && present.value != value) judge_.violation(segment + ": an attribute differs");
+        if (present.status == Status::kOk && present.value != value)
+            judge_.violation(segment + ": an attribute differs");
     }
     for (std::size_t writer = 0; writer < kWriters; ++writer) {
         SetupOutcome setup = container_.setup_append(segment, client_writer(writer));
@@ -148,7 +159,8 @@ Task<void> ContainerClient::check_segment(std::size_t name) {
     std::string bytes = expected.bytes.substr(0, static_cast<std::size_t>(expected.start));
     while (bytes.size() < expected.bytes.size()) {
         ReadWait wait;
-        const ReadOutcome read = co_await container_.read(segment, static_cast<std::int64_t>(bytes.size()), 300'000, wait);
+        const ReadOutcome read =
+            co_await container_.read(segment, static_cast<std::int64_t>(bytes.size()), 300'000, wait);
         if (container_.stopped() || dead_) co_return;
         if (read.status == ReadStatus::kFailed && read.error->is(ErrorCode::kUnavailable)) {
             co_await sleep_for(clock_, 1ms);
@@ -265,10 +277,13 @@ void ContainerClient::append() {
     const ModelSegment* const segment = find(session.name);
     const bool same = segment != nullptr && segment->incarnation == session.incarnation;
     // Set-ups of an earlier incarnation are current for that one until a later set-up of the same one.
-    const bool overtaken = std::any_of(sessions_.begin() + static_cast<std::ptrdiff_t>(index) + 1, sessions_.end(), [&](const Session& other) {
-        return other.name == session.name && other.writer == session.writer && other.incarnation == session.incarnation;
-    });
-    const std::int64_t last = same && segment->writers.contains(session.writer) ? segment->writers.at(session.writer) : 0;
+    const bool overtaken = std::any_of(sessions_.begin() + static_cast<std::ptrdiff_t>(index) + 1, sessions_.end(),
+                                       [&](const Session& other) {
+                                           return other.name == session.name && other.writer == session.writer &&
+                                                  other.incarnation == session.incarnation;
+                                       });
+    const std::int64_t last =
+        same && segment->writers.contains(session.writer) ? segment->writers.at(session.writer) : 0;
     const bool repeat = last > 0 && random_.one_in(30);
     const std::int64_t number = repeat ? last - static_cast<std::int64_t>(random_.between(0, 2))
                                        : last + static_cast<std::int64_t>(random_.between(1, 4));

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // For tests: somebody who uses a container at random, as sessions do, and compares each outcome with a model.
-// Thread rule: the container's executor. Lifetime: close() must have completed before destruction; the container outlives it.
+// Thread rule: the container's executor. Lifetime: close() must have completed before destruction; the container
+// outlives it.
 #pragma once
 
 #include <cstdint>
 #include <list>
-#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -23,7 +23,8 @@ public:
     virtual void violation(std::string what) = 0;
     // Whether another owner has taken the container over by now.
     virtual bool replaced() const { return false; }
-    // An answer left. `fact`: the last operation that it tells of. `asked_late`: it was asked for when replaced() was so.
+    // An answer left. `fact`: the last operation that it tells of. `asked_late`: it was asked for when replaced() was
+    // so.
     virtual void answered(std::uint64_t fact, bool asked_late) = 0;
     // Committed bytes could not be read.
     virtual void read_failed(const Error& error) = 0;
@@ -52,8 +53,8 @@ public:
         std::uint64_t cold_reads = 0;
     };
 
-    ContainerClient(Executor executor, Clock& clock, Random& random, Container& container, ContainerModel& model, Supply& supply,
-                    ContainerJudge& judge, Options options);
+    ContainerClient(Executor executor, Clock& clock, Random& random, Container& container, ContainerModel& model,
+                    Supply& supply, ContainerJudge& judge, Options options);
 
     // Asks for something.
     void step();

@@ -33,7 +33,7 @@ struct ModelSegment {
     std::map<std::size_t, std::int64_t> writers;                   // last event numbers
     std::int64_t start = 0;
     std::map<std::size_t, std::int64_t> attributes;
-    std::uint64_t newest = 0;                                      // LSN
+    std::uint64_t newest = 0;  // LSN
 };
 
 struct ContainerModel {

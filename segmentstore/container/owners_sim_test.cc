@@ -61,11 +61,13 @@ TEST(OwnersWorkloadTest, ReachesEveryGapBetweenTheStepsOfTiering) {
         EXPECT_GT(sum.gaps.crashed[step], 0u) << "after step " << step;
         EXPECT_GT(sum.gaps.replaced[step], 0u) << "after step " << step;
     }
-    std::printf("%llu owners, %llu zombies, %llu operations; unanswered: %llu survived, %llu lost; %llu windows, %llu snapshots\n",
-                static_cast<unsigned long long>(sum.owners), static_cast<unsigned long long>(sum.zombies),
-                static_cast<unsigned long long>(sum.operations), static_cast<unsigned long long>(sum.survived_unanswered),
-                static_cast<unsigned long long>(sum.lost_unanswered), static_cast<unsigned long long>(sum.windows),
-                static_cast<unsigned long long>(sum.snapshots));
+    std::printf(
+        "%llu owners, %llu zombies, %llu operations; unanswered: %llu survived, %llu lost; %llu windows, %llu "
+        "snapshots\n",
+        static_cast<unsigned long long>(sum.owners), static_cast<unsigned long long>(sum.zombies),
+        static_cast<unsigned long long>(sum.operations), static_cast<unsigned long long>(sum.survived_unanswered),
+        static_cast<unsigned long long>(sum.lost_unanswered), static_cast<unsigned long long>(sum.windows),
+        static_cast<unsigned long long>(sum.snapshots));
     EXPECT_GT(sum.operations, 10'000u);
     EXPECT_GT(sum.lost_unanswered, 100u);
     EXPECT_GT(sum.survived_unanswered, 10u);

@@ -24,7 +24,8 @@ public:
     void answered(std::uint64_t fact, bool asked_late) override {
         if (asked_late) violation("it was replaced before it was asked, and answered all the same");
         if (history_end && fact > *history_end) {
-            violation("it answered operation " + std::to_string(fact) + "; its successor has " + std::to_string(*history_end));
+            violation("it answered operation " + std::to_string(fact) + "; its successor has " +
+                      std::to_string(*history_end));
         }
         model.must_survive = std::max(model.must_survive, fact);
     }
@@ -139,7 +140,8 @@ OwnersWorkload::OwnerPtr OwnersWorkload::open_on(sim::Node& node, bool may_crash
 Task<void> OwnersWorkload::open(OwnerPtr owner) {
     auto log = co_await log_->take_over(owner->runtime.clock);
     if (!log) co_return;
-    if (newest_ && newest_->container && !newest_->dead) counts_.gaps.note_replacement(newest_->container->tiering_step());
+    if (newest_ && newest_->container && !newest_->dead)
+        counts_.gaps.note_replacement(newest_->container->tiering_step());
     owner->log = std::move(*log);
     if (owner->dead) owner->log->die();
     ContainerOptions options;
@@ -147,8 +149,8 @@ Task<void> OwnersWorkload::open(OwnerPtr owner) {
     options.storage = owner->storage.get();
     options.tiering = tiering_;
     options.mutations = mutations_.container;
-    owner->container = std::make_unique<Container>(owner->runtime.executor, owner->runtime.clock, *owner->log, owner->credits,
-                                                   owner->cache, std::move(options), nullptr);
+    owner->container = std::make_unique<Container>(owner->runtime.executor, owner->runtime.clock, *owner->log,
+                                                   owner->credits, owner->cache, std::move(options), nullptr);
     const auto recovered = co_await owner->container->recover();
     if (!recovered) {
         // Its process died, or storage was away.
@@ -167,14 +169,16 @@ void OwnersWorkload::succeed(Owner& owner) {
     if (newest_) {
         const std::uint64_t answered = newest_->model.must_survive;
         if (survivors < answered) {
-            owner.violation("operation " + std::to_string(answered) + " was answered, but only " + std::to_string(survivors) +
-                            " survived");
+            owner.violation("operation " + std::to_string(answered) + " was answered, but only " +
+                            std::to_string(survivors) + " survived");
         }
         newest_->history_end = survivors;
         owner.model = newest_->model;
         for (const ModelOperation& operation : owner.model.operations) {
-            if (operation.lsn > survivors) ++counts_.lost_unanswered;
-            else if (operation.lsn > answered) ++counts_.survived_unanswered;
+            if (operation.lsn > survivors)
+                ++counts_.lost_unanswered;
+            else if (operation.lsn > answered)
+                ++counts_.survived_unanswered;
         }
         owner.model.rebuild(survivors);
     }
@@ -207,8 +211,10 @@ Task<void> OwnersWorkload::work(OwnerPtr owner) {
 
 void OwnersWorkload::crash(Owner& owner) {
     owner.die();
-    if (world_.random().one_in(2)) owner.node.kill();
-    else owner.node.crash();
+    if (world_.random().one_in(2))
+        owner.node.kill();
+    else
+        owner.node.crash();
 }
 
 void OwnersWorkload::end(OwnerPtr owner) {
@@ -262,8 +268,10 @@ OwnersWorkload::OwnerPtr OwnersWorkload::hand_over(OwnerPtr owner) {
 void OwnersWorkload::must_notice(const OwnerPtr& zombie) {
     const bool adds = world_.random().one_in(2);
     world_.spawn_on(zombie->node, [zombie, adds]() -> Task<void> {
-        if (adds) (void)zombie->container->create("scope/poke/0.#epoch.0", {});
-        else (void)zombie->container->info("scope/poke/0.#epoch.0");
+        if (adds)
+            (void)zombie->container->create("scope/poke/0.#epoch.0", {});
+        else
+            (void)zombie->container->info("scope/poke/0.#epoch.0");
         co_return;
     });
     if (!world_.run_until([zombie] { return zombie->container->stopped(); }, 1min)) {
@@ -277,13 +285,14 @@ std::string OwnersWorkload::garbage(const Owner& owner) const {
         const ObjectTable::Object* const known = owner.container->objects().find(id);
         if (owner.container->anchored_snapshot() == id || (known != nullptr && known->live_extents > 0)) continue;
         if (known == nullptr) return name.to_string() + ", unknown";
-        return name.to_string() + (known->snapshot ? ", a snapshot" : ", data") + (known->written ? ", written" : ", planned") +
-               ", dead since operation " + to_string(known->dead_since);
+        return name.to_string() + (known->snapshot ? ", a snapshot" : ", data") +
+               (known->written ? ", written" : ", planned") + ", dead since operation " + to_string(known->dead_since);
     }
     return "";
 }
 
-// In the end there are no more faults: everything admitted is committed, and only what is in use lies in long-term storage.
+// In the end there are no more faults: everything admitted is committed, and only what is in use lies in long-term
+// storage.
 void OwnersWorkload::finish(OwnerPtr owner) {
     log_->heal();
     storage_->heal();
@@ -298,7 +307,8 @@ void OwnersWorkload::finish(OwnerPtr owner) {
     owner->stop_working = true;
     const auto idle = [owner] { return !owner->working && owner->container->committed(owner->container->admitted()); };
     if (!world_.run_until(idle, 1min)) {
-        owner->violation(owner->container->stopped() ? "it stopped though nothing was wrong" : "what was admitted is never committed");
+        owner->violation(owner->container->stopped() ? "it stopped though nothing was wrong"
+                                                     : "what was admitted is never committed");
     }
     for (int i = 0; i < 30 && !garbage(*owner).empty() && violation_.empty(); ++i) {
         world_.run([owner]() -> Task<void> {
@@ -309,7 +319,8 @@ void OwnersWorkload::finish(OwnerPtr owner) {
         world_.run_until([&] { return garbage(*owner).empty(); }, 1s);
     }
     if (owner->container->stopped()) owner->violation("it stopped though nothing was wrong");
-    if (const std::string left = garbage(*owner); !left.empty()) violation("object " + left + " is of no use and stays");
+    if (const std::string left = garbage(*owner); !left.empty())
+        violation("object " + left + " is of no use and stays");
     end(owner);
     // And once more, from what lies there.
     if (const OwnerPtr last = open_on(other(owner->node), false)) end(last);

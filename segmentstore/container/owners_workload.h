@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// For tests: a container that one owner after the other takes over, on a log and a long-term storage that they share. The
-// owner before may be dead, alive or paused in the middle of something; when it wakes up it does not know that it was
-// replaced, and goes on. What any owner answered must be so for all that come after it; who was replaced tells nothing but
-// committed bytes, removes and overwrites nothing; and what dead owners left in long-term storage goes in the end.
-// Thread rule: the world's thread.
+// For tests: a container that one owner after the other takes over, on a log and a long-term storage that they share.
+// The owner before may be dead, alive or paused in the middle of something; when it wakes up it does not know that it
+// was replaced, and goes on. What any owner answered must be so for all that come after it; who was replaced tells
+// nothing but committed bytes, removes and overwrites nothing; and what dead owners left in long-term storage goes in
+// the end. Thread rule: the world's thread.
 #pragma once
 
 #include <array>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Proof that a container's owner was not replaced, for what it answers from memory: by the time such an answer leaves, a
-// successor may have changed the fact. Everything that is asked for while one check is under way shares the next one.
+// Proof that a container's owner was not replaced, for what it answers from memory: by the time such an answer leaves,
+// a successor may have changed the fact. Everything that is asked for while one check is under way shares the next one.
 // Thread rule: the container's executor. Lifetime: close() must have completed before destruction; the log outlives it.
 #pragma once
 

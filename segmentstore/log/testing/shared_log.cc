@@ -18,9 +18,7 @@ Error shared_log_fenced(Fate fate) { return {ErrorCode::kFenced, "the log was ta
 SharedLog::SharedLog(std::uint64_t seed, SharedLogFaults faults, SharedLogMutations mutations)
     : random_{seed}, faults_{faults}, mutations_{mutations} {}
 
-void SharedLog::heal() {
-    faults_ = {.delay_max = faults_.delay_max};
-}
+void SharedLog::heal() { faults_ = {.delay_max = faults_.delay_max}; }
 
 std::chrono::nanoseconds SharedLog::draw_delay() {
     return std::chrono::nanoseconds{random_.between(0, static_cast<std::uint64_t>(faults_.delay_max.count()) + 1)};
@@ -44,8 +42,10 @@ Task<Result<std::unique_ptr<SharedLogOwner>>> SharedLog::take_over(Clock& clock)
         ++(kept == 0 ? take_overs_.kept_none : kept == count ? take_overs_.kept_all : take_overs_.kept_some);
     }
     for (std::size_t i = 0; i < count; ++i) {
-        if (i < kept) store(*under_way_[i], State::kSurvived);
-        else under_way_[i]->state = State::kFenced;
+        if (i < kept)
+            store(*under_way_[i], State::kSurvived);
+        else
+            under_way_[i]->state = State::kFenced;
     }
     under_way_.clear();
     co_await sleep_for(clock, draw_delay());
@@ -54,7 +54,13 @@ Task<Result<std::unique_ptr<SharedLogOwner>>> SharedLog::take_over(Clock& clock)
 }
 
 SharedLogOwner::SharedLogOwner(SharedLog& log, Clock& clock, OwnerEpoch epoch)
-    : log_{log}, clock_{clock}, epoch_{epoch}, first_{log.first_}, next_{log.next()}, anchor_{log.anchor_}, next_asked_{next_} {}
+    : log_{log},
+      clock_{clock},
+      epoch_{epoch},
+      first_{log.first_},
+      next_{log.next()},
+      anchor_{log.anchor_},
+      next_asked_{next_} {}
 
 void SharedLogOwner::die() {
     dead_ = true;
@@ -150,7 +156,8 @@ Task<Result<Bytes>> SharedLogOwner::read(Index index, std::size_t offset, std::s
     MR_CO_TRY(const Gate::Pass pass, gate_.enter());
     co_await travel();
     if (dead_) co_return shared_log_dead();
-    if (index < log_.first_ || index >= std::min(next_, log_.next())) co_return Error{ErrorCode::kNotFound, "log entry " + to_string(index)};
+    if (index < log_.first_ || index >= std::min(next_, log_.next()))
+        co_return Error{ErrorCode::kNotFound, "log entry " + to_string(index)};
     const Bytes body = log_.entries_[index.number() - log_.first_.number()];
     co_await travel();
     if (dead_) co_return shared_log_dead();

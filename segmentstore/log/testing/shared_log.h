@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// For tests: a log that several owners share, in memory and as hostile as the contract of DurableLog allows. Somebody may
-// take it over while its owner lives, is paused or dead. Of the appends that were under way then, the first few survive, or
-// all, or none, whatever their owner is told. A truncation is atomic. Every call takes a while on its way there and back.
-// Correct users survive all of it; what they may not survive is a log with one of SharedLogMutations.
+// For tests: a log that several owners share, in memory and as hostile as the contract of DurableLog allows. Somebody
+// may take it over while its owner lives, is paused or dead. Of the appends that were under way then, the first few
+// survive, or all, or none, whatever their owner is told. A truncation is atomic. Every call takes a while on its way
+// there and back. Correct users survive all of it; what they may not survive is a log with one of SharedLogMutations.
 // Thread rule: one thread. Lifetime: outlives its owners; their close() has completed before they are destroyed.
 #pragma once
 
@@ -88,7 +88,8 @@ public:
 
     // Whether the log was taken over by now, be it known to the owner or not.
     bool fenced() const { return log_.epoch_ != epoch_; }
-    // The owner's process is dead: every call ends at once, without saying what happened, and what is under way stays so.
+    // The owner's process is dead: every call ends at once, without saying what happened, and what is under way stays
+    // so.
     void die();
 
     Index first() const override { return first_; }

@@ -51,7 +51,8 @@ TEST_F(SharedLogTest, ASecondOwnerFencesTheFirstWhoStillReads) {
     EXPECT_GT(b->epoch(), a->epoch());
     ASSERT_EQ(append(b, "two").value(), Index{2});
     EXPECT_TRUE(world.run([&a] { return a->confirm_ownership(); }).error().is(ErrorCode::kFenced));
-    EXPECT_TRUE(world.run([&a] { return a->truncate(Index{2}, Bytes::copy_of("mine")); }).error().is(ErrorCode::kFenced));
+    EXPECT_TRUE(
+        world.run([&a] { return a->truncate(Index{2}, Bytes::copy_of("mine")); }).error().is(ErrorCode::kFenced));
     EXPECT_TRUE(append(a, "too late").error().is(ErrorCode::kFenced));
     EXPECT_TRUE(append(a, "still").error().is(ErrorCode::kClosed));
     EXPECT_EQ(read(a, Index{1}), "one");
@@ -96,7 +97,9 @@ TEST_F(SharedLogTest, KeepsAPrefixOfWhatWasUnderWay) {
         const std::vector<std::string> before = kept;
         if (seed % 5 == 0) a->die();
         const Owner b = take_over(hostile);
-        const auto answered = [&] { return std::all_of(told.begin(), told.end(), [](const auto& one) { return one.has_value(); }); };
+        const auto answered = [&] {
+            return std::all_of(told.begin(), told.end(), [](const auto& one) { return one.has_value(); });
+        };
         ASSERT_TRUE(world.run_until(answered, 1s));
         ASSERT_GE(b->next().number() - 1, kept.size());
         for (std::size_t i = 0; i < kept.size(); ++i) EXPECT_EQ(read(b, Index{i + 1}), kept[i]);

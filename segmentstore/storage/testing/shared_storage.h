@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// For tests: long-term storage that the processes of several owners share, in memory. An object appears whole, in one step, if
-// its name is free at that moment. Calls take a while, may fail, and finish() may fail having succeeded.
+// For tests: long-term storage that the processes of several owners share, in memory. An object appears whole, in one
+// step, if its name is free at that moment. Calls take a while, may fail, and finish() may fail having succeeded.
 // Thread rule: one thread. Lifetime: outlives its clients, and they their writers and calls.
 #pragma once
 
