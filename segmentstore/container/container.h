@@ -250,7 +250,8 @@ public:
               ContainerOptions options, std::function<void(Error)> on_failed);
     ~Container();
 
-    // Replays the log; before anything else. kCorrupt, kUnsupported: the detail names the log entry.
+    // Replays the log; before anything else. kCorrupt, kUnsupported: the detail names the log entry. kFenced: somebody else
+    // has taken the log over meanwhile.
     Task<Result<void>> recover();
     // Commits what was admitted (unless the disk is full), ends waiting reads. Does not close the log.
     Task<void> close();
@@ -378,6 +379,7 @@ private:
     void stop();
 
     class Replay;
+    Task<Result<void>> replay_log();
     Result<void> apply_replayed(Replay& replay, ReplayedOperation& operation);
     Result<void> locate_replayed(ReplayedOperation& operation);
 

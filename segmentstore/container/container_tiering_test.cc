@@ -150,6 +150,22 @@ TEST_F(SharedTieringTest, WhoWasReplacedMakesNoObjectVisible) {
     EXPECT_TRUE(storage.objects().empty());
 }
 
+TEST_F(SharedTieringTest, WhatASuccessorTookAwayWhileItWasReadIsNoDamage) {
+    add(block('a'));
+    ASSERT_TRUE(snapshots(1));
+    close();
+    const storage::ObjectName snapshot = storage.objects().rbegin()->first;
+    ASSERT_TRUE(world.run([&] { return storage.remove(snapshot); }).ok());
+    const auto damaged = open();
+    ASSERT_FALSE(damaged.ok());
+    EXPECT_TRUE(damaged.error().is(ErrorCode::kCorrupt)) << damaged.error().to_string();
+    close();
+    disk.fenced = true;
+    const auto replaced = open();
+    ASSERT_FALSE(replaced.ok());
+    EXPECT_TRUE(replaced.error().is(ErrorCode::kFenced)) << replaced.error().to_string();
+}
+
 TEST_F(SharedTieringTest, WhatAnEarlierOwnerWritesLateIsRemovedAllTheSame) {
     storage.hold(true);
     add(block('a'));

@@ -21,6 +21,7 @@ struct FakeLogDisk {
     Index first{1};
     Bytes anchor;
     bool exclusive = true;
+    bool fenced = false;  // every owner, from its beginning
 };
 
 class FakeLog final : public DurableLog {
@@ -140,7 +141,7 @@ private:
     bool full_ = false;
     bool failed_ = false;
     bool read_error_ = false;
-    bool fenced_ = false;
+    bool fenced_ = disk_.fenced;
     bool unproven_ = false;
     bool hold_confirmations_ = false;
     std::size_t confirmations_ = 0;

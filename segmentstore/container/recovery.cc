@@ -40,6 +40,15 @@ Error replay_mismatch(const Segment& segment, std::string what) {
 }  // namespace
 
 Task<Result<void>> Container::recover() {
+    Result<void> replayed = co_await replay_log();
+    if (replayed || options_.read_only || log_.is_exclusive()) co_return replayed;
+    // A successor truncates the log and removes objects while we read: what looks like damage is none then.
+    Result<void> owner = co_await log_.confirm_ownership();
+    if (!owner && owner.error().is(ErrorCode::kFenced)) co_return owner;
+    co_return replayed;
+}
+
+Task<Result<void>> Container::replay_log() {
     Result<void> loaded = co_await load_snapshot();
     if (!loaded) co_return std::move(loaded).error().while_doing("container " + to_string(options_.id));
     Replay replay{*this};
