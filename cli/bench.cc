@@ -31,6 +31,7 @@ void add_bench_commands(CLI::App& root, CommandLine& line) {
     add_bench_write_command(*bench, line);
     add_bench_latency_command(*bench, line);
     add_bench_limits_command(*bench, line);
+    add_bench_null_server_command(*bench, line);
 }
 
 void add_bench_options(CLI::App& command, BenchArguments& arguments, CommandLine& line) {

@@ -198,7 +198,7 @@ TEST(Grammar, EveryCommandHasHelpWithExamples) {
         {"standalone"},      {"segmentstore"},  {"admin", "verify"}, {"admin", "journal"}, {"admin", "containers"}, {"admin", "segments"},
         {"admin", "extents"}, {"admin", "objects"}, {"scope", "create"}, {"scope", "list"},   {"stream", "create"}, {"stream", "list"}, {"stream", "describe"},
         {"stream", "scale"}, {"stream", "seal"},  {"stream", "delete"}, {"write"},           {"read"},           {"bench", "write"},
-        {"bench", "latency"}, {"bench", "limits"}, {"settings"},       {"metrics"},       {"wire-check"}};
+        {"bench", "latency"}, {"bench", "limits"}, {"bench", "null-server"}, {"settings"},       {"metrics"},       {"wire-check"}};
     for (std::vector<std::string> command : commands) {
         command.push_back("--help");
         testing::internal::CaptureStdout();

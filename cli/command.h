@@ -63,6 +63,7 @@ void add_bench_commands(CLI::App& root, CommandLine& line);
 void add_bench_write_command(CLI::App& bench, CommandLine& line);
 void add_bench_latency_command(CLI::App& bench, CommandLine& line);
 void add_bench_limits_command(CLI::App& bench, CommandLine& line);
+void add_bench_null_server_command(CLI::App& bench, CommandLine& line);
 
 // --controller, --output, --timeout and --config, which all client commands have.
 void add_client_options(CLI::App& command, CommandLine& line);

@@ -6,12 +6,8 @@
 // a few connections. Prints messages/s and MB/s of both and the ratio of each round: its median and spread.
 //
 //     millrace_echo_bench [rounds] [milliseconds per measurement] [part of a load's name]
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -33,26 +29,12 @@
 #include "common/runtime/asio/block_on.h"
 #include "common/runtime/gate.h"
 #include "common/transport/connection.h"
+#include "tests/bench/bench.h"
 
 namespace millrace::bench {
 namespace {
 
-using SteadyClock = std::chrono::steady_clock;
-
 constexpr std::size_t kHeaderBytes = wire::kFrameHeaderBytes;
-
-int checked(int result) {
-    if (result < 0) {
-        std::perror("echo_bench");
-        std::exit(1);
-    }
-    return result;
-}
-
-void set_socket_options(int fd) {
-    const int one = 1;
-    checked(::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one));
-}
 
 // The yardstick: one thread, level-triggered epoll, one buffer a connection. Whole frames go back as they
 // came, in one send; what the socket does not take waits in the buffer, and meanwhile nothing is read.
@@ -60,9 +42,7 @@ class BareServer {
 public:
     BareServer() {
         listener_ = checked(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-        sockaddr_in address{};
-        address.sin_family = AF_INET;
-        address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        sockaddr_in address = loopback(0);
         checked(::bind(listener_, reinterpret_cast<sockaddr*>(&address), sizeof address));
         checked(::listen(listener_, 128));
         socklen_t size = sizeof address;
@@ -293,13 +273,7 @@ Figures measure(std::uint16_t port, const Load& load, std::chrono::milliseconds 
         if (std::exchange(socket.waits_to_write, false)) watch(socket, EPOLLIN, EPOLL_CTL_MOD);
     };
     for (Socket& socket : sockets) {
-        socket.fd = checked(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-        sockaddr_in address{};
-        address.sin_family = AF_INET;
-        address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-        address.sin_port = htons(port);
-        checked(::connect(socket.fd, reinterpret_cast<sockaddr*>(&address), sizeof address));
-        set_socket_options(socket.fd);
+        socket.fd = connect_loopback(port);
         watch(socket, EPOLLIN, EPOLL_CTL_ADD);
         socket.to_send = load.window * frame_bytes;
         send_more(socket);
@@ -338,12 +312,6 @@ Figures measure(std::uint16_t port, const Load& load, std::chrono::milliseconds 
             bytes / static_cast<double>(frame_bytes) * static_cast<double>(load.payload_bytes) / elapsed / 1e6};
 }
 
-double median(std::vector<double> values) {
-    std::sort(values.begin(), values.end());
-    const std::size_t middle = values.size() / 2;
-    return values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
-}
-
 void compare(const Load& load, int rounds, std::chrono::milliseconds time) {
     std::vector<double> bare_messages, ours_messages, bare_megabytes, ours_megabytes, ratios;
     for (int round = 0; round < rounds; ++round) {
@@ -362,8 +330,7 @@ void compare(const Load& load, int rounds, std::chrono::milliseconds time) {
     }
     std::printf("%-26s bare %10.0f msg/s %7.0f MB/s   ours %10.0f msg/s %7.0f MB/s   ratio median %.2f (%.2f to %.2f), target %.1f\n",
                 load.name, median(bare_messages), median(bare_megabytes), median(ours_messages), median(ours_megabytes),
-                median(ratios), *std::min_element(ratios.begin(), ratios.end()),
-                *std::max_element(ratios.begin(), ratios.end()), load.least_ratio);
+                median(ratios), spread(ratios).first, spread(ratios).second, load.least_ratio);
     std::fflush(stdout);
 }
 
