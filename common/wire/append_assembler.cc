@@ -155,11 +155,13 @@ Result<void> AppendAssembler::refuse_if_open(FrameType type) const {
 }
 
 Result<AppendAssembler::State*> AppendAssembler::state_of(const WriterId& writer, FrameType type) {
+    if (recent_ != nullptr && recent_->writer->id == writer) return recent_;
     const auto found = writers_.find(writer);
     if (found == writers_.end()) {
         return bad_append(writer, to_string(type) + " without a SetupAppend on this connection");
     }
-    return &found->second;
+    recent_ = &found->second;
+    return recent_;
 }
 
 }  // namespace millrace::wire

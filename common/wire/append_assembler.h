@@ -64,6 +64,10 @@ public:
     // More writers on one connection are refused. The clients we know stop at 2,000 themselves.
     static constexpr std::size_t kMaxWriters = 4096;
 
+    AppendAssembler() = default;
+    AppendAssembler(const AppendAssembler&) = delete;
+    AppendAssembler& operator=(const AppendAssembler&) = delete;
+
     // The writer appends to `segment` from now on and its event numbers may start anywhere from 0.
     // Also refused: a segment name above kMaxSegmentNameBytes, an open block.
     Result<std::shared_ptr<const AppendWriter>> setup_append(const SetupAppend& message);
@@ -93,7 +97,8 @@ private:
     template <class Message>
     Result<Append> conditional(const Message& message, Bytes data);
 
-    std::unordered_map<WriterId, State> writers_;
+    std::unordered_map<WriterId, State> writers_;  // they stay where they are
+    State* recent_ = nullptr;  // of the last frame: a writer's frames mostly follow each other
     std::optional<AppendBlock> block_;
 };
 

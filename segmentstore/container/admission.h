@@ -46,6 +46,13 @@ public:
     }
     std::size_t taken() const { return taken_; }
 
+    // Containers that are full, or have stopped ever. While there are none, nobody needs to look at each.
+    std::size_t troubled() const { return troubled_; }
+    void change_troubled(bool troubled) {
+        MR_CHECK(troubled || troubled_ > 0);
+        troubled ? ++troubled_ : --troubled_;
+    }
+
     // Waiters loop over their condition; also notified when a container becomes full or stops.
     Signal& changed() { return changed_; }
 
@@ -64,6 +71,7 @@ private:
     const std::size_t bytes_max_;
     std::vector<Limit> limits_;
     std::size_t taken_ = 0;
+    std::size_t troubled_ = 0;
     Signal changed_;
 };
 

@@ -12,6 +12,8 @@ namespace millrace::container {
 
 namespace {
 
+constexpr std::chrono::milliseconds kWallClockEvery{1};
+
 bool legal_segment_name(std::string_view name) {
     return !name.empty() && name.size() <= kMaxSegmentNameBytes &&
            std::all_of(name.begin(), name.end(), [](char c) { return c > ' ' && c < 0x7f; });
@@ -35,20 +37,23 @@ Container::~Container() { MR_CHECK(gate_.inside() == 0); }
 Task<void> Container::close() {
     MR_ASSERT_ON(executor_);
     stopped_ = true;
+    tell_trouble();
     if (writer_) co_await writer_->close();
     if (ownership_) co_await ownership_->close();
     closing_ = true;
     for (const auto& [name, segment] : names_) segment->wake_readers();
     // A segment whose deletion never committed may have lost its name to a new one.
-    for (const PendingOperation& operation : pending_) {
-        if (operation.segment) operation.segment->wake_readers();
+    for (std::size_t i = 0; i < pending_.size(); ++i) {
+        if (pending_[i].segment) pending_[i].segment->wake_readers();
     }
     stop();
     co_await gate_.close();
-    for (const PendingOperation& operation : pending_) {
-        if (!options_.mutations.keep_credits) credits_.give_back(operation.bytes);
+    for (std::size_t i = 0; i < pending_.size(); ++i) {
+        if (!options_.mutations.keep_credits) credits_.give_back(pending_[i].bytes);
     }
     pending_.clear();
+    pending_data_.clear();
+    pending_extents_.clear();
 }
 
 std::shared_ptr<Segment> Container::find(std::string_view name) const {
@@ -62,8 +67,12 @@ std::optional<Status> Container::refusal() const {
     return std::nullopt;
 }
 
-std::int64_t Container::wall_ms() {
-    wall_ms_ = std::max<std::int64_t>(wall_ms_, clock_.wall_now().time_since_epoch().count());
+std::int64_t Container::wall_ms(MonotonicTime now) {
+    // A clock costs as much as the rest of admitting a small append.
+    if (wall_ms_ == 0 || now - wall_read_at_ >= kWallClockEvery) {
+        wall_ms_ = std::max<std::int64_t>(wall_ms_, clock_.wall_now().time_since_epoch().count());
+        wall_read_at_ = now;
+    }
     return wall_ms_;
 }
 
@@ -249,28 +258,28 @@ Lsn Container::admit(OperationType type, const std::shared_ptr<Segment>& segment
         segment->admitted.last_modified_ms = operation.wall_ms;
     }
 
-    ByteBuffer head;
-    head.reserve(kAppendHeadBytes);
-    encode_operation(operation, data, head);
-    std::vector<OperationPart> parts;
-    writer_->add(admitted_, head.view(), data, parts);
+    head_.clear();
+    encode_operation(operation, data, head_);
+    parts_.clear();
+    const std::size_t pieces_before = pending_data_.size();
+    writer_->add(admitted_, head_.view(), data, parts_, pending_data_);
 
     PendingOperation& pending = pending_.emplace_back();
     pending.lsn = admitted_;
     pending.segment = segment;
     pending.type = type;
     pending.event_count = event_count;
-    pending.bytes = head.size();
+    pending.bytes = head_.size();
+    pending.pieces = pending_data_.size() - pieces_before;
     pending.admitted_at = clock_.now();
     pending.wall_ms = operation.wall_ms;
     if (type == OperationType::kAppend) {
-        pending.data.reserve(data.size());
-        for (const Bytes& piece : data) {
-            pending.bytes += piece.size();
-            if (!piece.empty()) pending.data.push_back(piece);
-        }
+        for (const Bytes& piece : data) pending.bytes += piece.size();
         const auto& append = std::get<Append>(operation.what);
-        append_extents(append, parts, pending.extents);
+        extents_.clear();
+        append_extents(append, parts_, extents_);
+        pending.extents = extents_.size();
+        for (const Extent& extent : extents_) pending_extents_.push_back(extent);
         pending.attribute = append.writer;
         pending.value = append.event_number;
     } else if (const auto* truncate = std::get_if<TruncateSegment>(&operation.what)) {
@@ -278,10 +287,8 @@ Lsn Container::admit(OperationType type, const std::shared_ptr<Segment>& segment
     } else if (const auto* set = std::get_if<SetAttribute>(&operation.what)) {
         pending.attribute = set->attribute;
         pending.value = set->value;
-    } else if (const auto* planned = std::get_if<ObjectPlanned>(&operation.what)) {
-        pending.planned = *planned;
-    } else if (auto* tiered = std::get_if<WindowTiered>(&operation.what)) {
-        pending.tiered = std::make_unique<WindowTiered>(std::move(*tiered));
+    } else if (!segment) {
+        pending.of_storage = std::make_unique<Operation>(std::move(operation));
     }
     credits_.take(pending.bytes);
     return admitted_;
@@ -291,9 +298,10 @@ void Container::on_committed(Lsn lsn, std::optional<LogPosition> boundary) {
     MR_CHECK(lsn > committed_ && lsn <= admitted_);
     std::vector<std::shared_ptr<Segment>> changed;
     std::size_t bytes = 0;
+    const MonotonicTime now = clock_.now();
     while (!pending_.empty() && pending_.front().lsn <= lsn) {
         PendingOperation& operation = pending_.front();
-        apply(operation);
+        apply(operation, now);
         bytes += operation.bytes;
         if (operation.segment) committed_bytes_ += operation.bytes;
         if (operation.segment && !operation.segment->waiting_readers.empty()) changed.push_back(std::move(operation.segment));
@@ -306,11 +314,14 @@ void Container::on_committed(Lsn lsn, std::optional<LogPosition> boundary) {
     tell_committed();
 }
 
-void Container::apply(PendingOperation& operation) {
+void Container::apply(PendingOperation& operation, MonotonicTime now) {
     if (operation.type == OperationType::kObjectPlanned) {
-        return objects_.plan(operation.planned.object, operation.planned.snapshot, operation.lsn);
+        const auto& planned = std::get<ObjectPlanned>(operation.of_storage->what);
+        return objects_.plan(planned.object, planned.snapshot, operation.lsn);
     }
-    if (operation.type == OperationType::kWindowTiered) return apply_tiered(*operation.tiered, operation.lsn);
+    if (operation.type == OperationType::kWindowTiered) {
+        return apply_tiered(std::get<WindowTiered>(operation.of_storage->what), operation.lsn);
+    }
     Segment& segment = *operation.segment;
     segment.committed.last_modified_ms = operation.wall_ms;
     switch (operation.type) {
@@ -320,26 +331,9 @@ void Container::apply(PendingOperation& operation) {
             ++counts_.segments;
             metrics_.segments.set(static_cast<double>(counts_.segments));
             break;
-        case OperationType::kAppend: {
-            if (!segment.committed.deleted) {
-                segment.locate(operation.extents);
-                if (!operation.extents.empty()) note_untiered(operation.segment);
-            }
-            segment.attributes[operation.attribute].committed = operation.value;
-            std::size_t bytes = 0;
-            for (const Bytes& piece : operation.data) {
-                segment.cache.append(segment.committed.length, piece);
-                segment.committed.length += static_cast<std::int64_t>(piece.size());
-                bytes += piece.size();
-            }
-            MR_CHECK(segment.extents.end() == segment.committed.length);
-            counts_.appended_events += static_cast<std::uint64_t>(operation.event_count);
-            counts_.appended_bytes += bytes;
-            metrics_.appended_events.add(static_cast<std::uint64_t>(operation.event_count));
-            metrics_.appended_bytes.add(bytes);
-            metrics_.append_seconds.observe(std::chrono::duration<double>(clock_.now() - operation.admitted_at).count());
+        case OperationType::kAppend:
+            apply_append(operation, now);
             break;
-        }
         case OperationType::kSealSegment:
             segment.committed.sealed = true;
             break;
@@ -362,6 +356,31 @@ void Container::apply(PendingOperation& operation) {
             break;
         }
     }
+}
+
+void Container::apply_append(PendingOperation& operation, MonotonicTime now) {
+    Segment& segment = *operation.segment;
+    const bool deleted = segment.committed.deleted;
+    for (; operation.extents > 0; --operation.extents) {
+        const Extent extent = pending_extents_.take_front();
+        if (deleted) continue;
+        segment.locate(extent);
+        if (!segment.untiered) note_untiered(operation.segment);
+    }
+    segment.attributes[operation.attribute].committed = operation.value;
+    std::size_t bytes = 0;
+    for (; operation.pieces > 0; --operation.pieces) {
+        const Bytes piece = pending_data_.take_front();
+        segment.cache.append(segment.committed.length, piece);
+        segment.committed.length += static_cast<std::int64_t>(piece.size());
+        bytes += piece.size();
+    }
+    MR_CHECK(segment.extents.end() == segment.committed.length);
+    counts_.appended_events += static_cast<std::uint64_t>(operation.event_count);
+    counts_.appended_bytes += bytes;
+    metrics_.appended_events.add(static_cast<std::uint64_t>(operation.event_count));
+    metrics_.appended_bytes.add(bytes);
+    metrics_.append_seconds.observe(std::chrono::duration<double>(now - operation.admitted_at).count());
 }
 
 void Container::apply_truncated(Segment& segment, std::int64_t start_offset, Lsn lsn) {
@@ -400,7 +419,13 @@ Task<bool> Container::wait_settled(Dependency on) {
     co_return settled(on);
 }
 
+void Container::tell_trouble() {
+    const bool troubled = full() || stopped_;
+    if (std::exchange(troubled_, troubled) != troubled) credits_.change_troubled(troubled);
+}
+
 void Container::on_full(bool full) {
+    tell_trouble();
     metrics_.full.set(full ? 1 : 0);
     credits_.changed().notify_all();
     tier_wake_.notify_all();
@@ -428,6 +453,7 @@ void Container::give_up_replies() {
 void Container::on_failed(Error error) {
     if (std::exchange(failed_, true)) return;  // the log and the loss of it may both say so
     stopped_ = true;
+    tell_trouble();
     stop();
     if (report_failure_) {
         report_failure_(std::move(error).while_doing("container " + to_string(options_.id)));

@@ -25,6 +25,7 @@
 #include <vector>
 
 #include "common/base/bytes.h"
+#include "common/base/fifo.h"
 #include "common/base/result.h"
 #include "common/model/ids.h"
 #include "common/runtime/clock.h"
@@ -266,6 +267,8 @@ public:
     SetupOutcome setup_append(std::string_view name, WriterId writer);
     // Whether this handle is still the newest of its writer.
     bool owns(const WriterHandle& handle) const;
+    // Pieces below this are copied; larger ones keep alive what they are slices of.
+    static constexpr std::size_t kCopiedBelow = LogWriter::kCopiedBelow;
     // Appends all pieces as one: wholly or not at all, contiguous. `event_number` is that of the last
     // of `event_count` events and must be above every number admitted for this writer before. With an
     // `expected_offset` only if the segment has exactly that length: otherwise kConditionFailed, and the number
@@ -337,14 +340,13 @@ private:
         std::shared_ptr<Segment> segment;
         OperationType type{};
         std::int32_t event_count = 0;
-        std::size_t bytes = 0;    // of the whole operation, as taken from the credits
-        std::vector<Bytes> data;  // of an append
-        std::vector<Extent> extents;
+        std::size_t bytes = 0;          // of the whole operation, as taken from the credits
+        std::size_t pieces = 0;         // of an append, in pending_data_
+        std::size_t extents = 0;        // likewise, in pending_extents_
         std::int64_t start_offset = 0;  // of a truncation
         AttributeId attribute;          // set, by an append or directly
         std::int64_t value = 0;
-        ObjectPlanned planned;
-        std::unique_ptr<WindowTiered> tiered;
+        std::unique_ptr<Operation> of_storage;  // ObjectPlanned and WindowTiered, as they are
         MonotonicTime admitted_at;
         std::int64_t wall_ms = 0;
     };
@@ -363,16 +365,20 @@ private:
         return {done(lsn).lsn, alone ? OwnershipCheck{} : ownership_->ask()};
     }
     std::optional<Status> refusal() const;
-    std::int64_t wall_ms();
+    std::int64_t wall_ms(MonotonicTime now);
+    std::int64_t wall_ms() { return wall_ms(clock_.now()); }
     Lsn admit(OperationType type, const std::shared_ptr<Segment>& segment, Operation operation,
               std::span<const Bytes> data, std::int32_t event_count);
 
     void on_committed(Lsn lsn, std::optional<LogPosition> boundary);
-    void apply(PendingOperation& operation);
+    void apply(PendingOperation& operation, MonotonicTime now);
+    void apply_append(PendingOperation& operation, MonotonicTime now);
     void apply_deleted(Segment& segment, Lsn lsn);
     void apply_truncated(Segment& segment, std::int64_t start_offset, Lsn lsn);
     void tell_committed();
     void on_full(bool full);
+    // After each change of full() or stopped().
+    void tell_trouble();
     void give_up_replies();
     void forget_give_up();
     void on_failed(Error error);
@@ -430,8 +436,16 @@ private:
     std::unordered_map<SegmentKey, std::shared_ptr<Segment>> by_key_;  // committed, and not deleted
     Lsn admitted_;
     Lsn committed_;
-    std::deque<PendingOperation> pending_;
+    Fifo<PendingOperation> pending_;
+    // Of the appends among them, one after the other: what was appended, and where it will lie.
+    Fifo<Bytes> pending_data_;
+    Fifo<Extent> pending_extents_;
     std::int64_t wall_ms_ = 0;
+    MonotonicTime wall_read_at_;
+    // Memory of admit(), made once.
+    ByteBuffer head_;
+    std::vector<OperationPart> parts_;
+    std::vector<Extent> extents_;
     std::uint64_t last_owner_ = 0;
     Counts counts_;
 
@@ -467,6 +481,7 @@ private:
     std::optional<Clock::TimerId> give_up_timer_;
     bool failed_ = false;    // and has said so
     bool stopped_ = false;   // admits nothing
+    bool troubled_ = false;  // as the credits know it
     bool closing_ = false;   // serves nothing
     Gate gate_;
 };

@@ -43,6 +43,7 @@ public:
     // The extent that holds the byte at `offset`, or nullptr. Valid until the next add().
     const Extent* find(std::int64_t offset) const;
     std::int64_t end() const { return end_; }
+    bool empty() const { return chunks_.empty(); }
     std::size_t size() const;
     // Forgets what lies wholly before `offset`, or at least most of it.
     void drop_before(std::int64_t offset);

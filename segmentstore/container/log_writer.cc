@@ -34,20 +34,20 @@ Task<void> LogWriter::close() {
     co_await gate_.close();
 }
 
-void LogWriter::add(Lsn lsn, ByteView head, std::span<const Bytes> data, std::vector<OperationPart>& parts) {
+void LogWriter::add(Lsn lsn, ByteView head, std::span<const Bytes> data, std::vector<OperationPart>& parts, Fifo<Bytes>& held) {
     MR_CHECK(!failed_ && parts.empty());
     // The rest of the last operation that was cut lies in the open entry, or that was closed uncut since.
     if (cut_entries_ >= kMaxCutEntries && entries_.back().state == State::kOpen) close_entry(entries_.back());
     std::size_t left = head.size();
     for (const Bytes& piece : data) left += piece.size();
     // `shared` is empty when the bytes must be copied.
-    const auto put = [&](const Bytes& shared, ByteView bytes) {
+    const auto put = [&](const Bytes& shared, ByteView bytes, Fifo<Bytes>* copies_held) {
         while (!bytes.empty()) {
             Entry& entry = open_entry(parts.empty() ? 0 : std::min(left, kMaxEntryBytes - kEntryHeaderBytes));
             const auto position = static_cast<std::uint32_t>(entry.bytes);
             const std::size_t take = std::min(bytes.size(), kMaxEntryBytes - entry.bytes);
-            if (take < kCopyBelow || shared.empty()) {
-                copy_in(entry, bytes.first(take));
+            if (shared.empty()) {
+                copy_in(entry, bytes.first(take), copies_held);
             } else {
                 close_run(entry);
                 entry.pieces.push_back(shared.slice(shared.size() - bytes.size(), take));
@@ -67,8 +67,15 @@ void LogWriter::add(Lsn lsn, ByteView head, std::span<const Bytes> data, std::ve
             }
         }
     };
-    put(Bytes{}, head);
-    for (const Bytes& piece : data) put(piece, piece.view());
+    put(Bytes{}, head, nullptr);
+    for (const Bytes& piece : data) {
+        if (piece.size() < kCopiedBelow) {
+            put(Bytes{}, piece.view(), &held);
+        } else {
+            put(piece, piece.view(), nullptr);
+            held.push_back(piece);
+        }
+    }
     wake();
 }
 
@@ -81,11 +88,11 @@ LogWriter::Entry& LogWriter::open_entry(std::size_t continuing_bytes) {
     ByteBuffer header;
     encode_entry_header({first_of_epoch_, static_cast<std::uint32_t>(continuing_bytes)}, header);
     first_of_epoch_ = false;
-    copy_in(entry, header.view());
+    copy_in(entry, header.view(), nullptr);
     return entry;
 }
 
-void LogWriter::copy_in(Entry& entry, ByteView bytes) {
+void LogWriter::copy_in(Entry& entry, ByteView bytes, Fifo<Bytes>* held) {
     while (!bytes.empty()) {
         if (chunk_used_ == kChunkBytes) {
             close_run(entry);
@@ -94,6 +101,7 @@ void LogWriter::copy_in(Entry& entry, ByteView bytes) {
         }
         const std::size_t take = std::min(bytes.size(), kChunkBytes - chunk_used_);
         std::memcpy(chunk_.get() + chunk_used_, bytes.data(), take);
+        if (held != nullptr) held->emplace_back(chunk_, ByteView{chunk_.get() + chunk_used_, take});
         chunk_used_ += take;
         run_end_ = chunk_used_;
         entry.bytes += take;

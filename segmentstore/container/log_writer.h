@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "common/base/bytes.h"
+#include "common/base/fifo.h"
 #include "common/base/result.h"
 #include "common/runtime/clock.h"
 #include "common/runtime/gate.h"
@@ -55,17 +56,18 @@ public:
     // Commits what was added, unless the log fails or is full; then stops.
     Task<void> close();
 
-    // Queues one operation: its head, then its data. Where the parts will lie is appended to `parts`.
-    // REQUIRES: LSNs rise; `parts` is empty; not stopped().
-    void add(Lsn lsn, ByteView head, std::span<const Bytes> data, std::vector<OperationPart>& parts);
+    // Smaller pieces of data are copied, so that a run of them is one piece and keeps nothing else in memory.
+    static constexpr std::size_t kCopiedBelow = 64 * 1024;
+
+    // Queues one operation: its head, then its data. Where the parts will lie is appended to `parts`, the data as they
+    // are held in memory until then to `held`. REQUIRES: LSNs rise; `parts` is empty; not stopped().
+    void add(Lsn lsn, ByteView head, std::span<const Bytes> data, std::vector<OperationPart>& parts, Fifo<Bytes>& held);
 
     bool full() const { return full_; }
     bool stopped() const { return failed_; }
 
 private:
-    // Small pieces are copied into a chunk so that a run of them is one piece.
     static constexpr std::size_t kChunkBytes = 64 * 1024;
-    static constexpr std::size_t kCopyBelow = 4 * 1024;
 
     enum class State : std::uint8_t { kOpen, kReady, kSending, kDone };
     struct Entry {
@@ -79,7 +81,8 @@ private:
 
     // The entry that is being filled; a new one starts with `continuing_bytes` of the operation under way.
     Entry& open_entry(std::size_t continuing_bytes);
-    void copy_in(Entry& entry, ByteView bytes);
+    // Into the chunk; where the copy lies is appended to `held`, if that is wanted.
+    void copy_in(Entry& entry, ByteView bytes, Fifo<Bytes>* held);
     void close_run(Entry& entry);
     void close_entry(Entry& entry);
     Entry* next_to_send();

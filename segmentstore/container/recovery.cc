@@ -161,7 +161,7 @@ Result<void> Container::apply_replayed(Replay& replay, ReplayedOperation& replay
         record.value = record.committed = append->event_number;
         std::vector<Extent> extents;
         append_extents(*append, replayed.parts, extents);
-        segment->locate(extents);
+        for (const Extent& extent : extents) segment->locate(extent);
         if (!extents.empty()) note_untiered(segment);
         segment->committed.length += static_cast<std::int64_t>(replayed.data_bytes);
         MR_CHECK(segment->extents.end() == segment->committed.length);
@@ -211,12 +211,12 @@ Result<void> Container::locate_replayed(ReplayedOperation& replayed) {
     std::vector<Extent> extents;
     append_extents(*append, replayed.parts, extents);
     if (extents.empty()) return ok();
-    const bool gap = segment->extents.size() == 0 && append->offset > segment->extents.end();
+    const bool gap = segment->extents.empty() && append->offset > segment->extents.end();
     if (append->offset != segment->extents.end() && !gap) {
         return replay_mismatch(*segment, "an append at offset " + std::to_string(append->offset) + ", the log goes on at " +
                                              std::to_string(segment->extents.end()));
     }
-    segment->locate(extents);
+    for (const Extent& extent : extents) segment->locate(extent);
     note_untiered(segment);
     return ok();
 }

@@ -59,10 +59,9 @@ struct Segment {
     SegmentCache cache;  // the newest of them
 
     // The next bytes lie here in the log. What was truncated before it was tiered leaves a gap.
-    void locate(const std::vector<Extent>& places) {
-        if (places.empty()) return;
-        if (extents.size() == 0 && places.front().offset > extents.end()) extents.restart_at(places.front().offset);
-        for (const Extent& place : places) extents.add(place);
+    void locate(const Extent& place) {
+        if (extents.empty() && place.offset > extents.end()) extents.restart_at(place.offset);
+        extents.add(place);
     }
 
     std::list<Signal*> waiting_readers;

@@ -12,7 +12,6 @@ void ReplyQueue::add_ack(container::Dependency depends_on, std::shared_ptr<Sessi
     Item item;
     item.depends_on = depends_on;
     item.writer = std::move(writer);
-    item.is_ack = true;
     item.alone = alone;
     item.event_number = event_number;
     item.length_after = length_after;
@@ -26,11 +25,8 @@ void ReplyQueue::add_reply(container::Dependency depends_on, ByteBuffer frame, s
     Item item;
     item.depends_on = depends_on;
     item.writer = std::move(writer);
-    item.set_up = std::move(set_up);
-    item.close_after = close_after;
     item.request = request;
-    item.frame = std::move(frame);
-    item.segment = std::move(segment);
+    item.frame = std::make_unique<Frame>(std::move(frame), std::move(segment), std::move(set_up), close_after);
     add(std::move(item));
 }
 
@@ -45,34 +41,33 @@ ReplyQueue::Then ReplyQueue::collect(ByteBuffer& out) {
     Then then = Then::kGoOn;
     while (!items_.empty() && container_.settled(items_.front().depends_on) && then == Then::kGoOn) {
         bytes_ -= items_.front().bytes();
-        Item item = std::move(items_.front());
-        items_.pop_front();
-        // Once a writer is set up again, nothing is acknowledged on its earlier set-up: the answer to
-        // the new one says it all.
-        if (item.writer && !container_.owns(item.writer->handle)) continue;
-        if (item.is_ack) {
+        Item item = items_.take_front();
+        if (!item.frame) {
             if (item.alone) write_ready(out);
             SessionWriter& writer = *item.writer;
             writer.ready_number = item.event_number;
             writer.ready_length = item.length_after;
             writer.ready_request = item.request;
-            if (!writer.ready) {
-                writer.ready = true;
-                ready_.push_back(std::move(item.writer));
-            }
+            if (!std::exchange(writer.ready, true)) ready_.push_back(std::move(item.writer));
             if (item.alone) write_ready(out);
             continue;
         }
+        if (item.writer && !owned(*item.writer)) continue;
         write_ready(out);
-        out.append(item.frame.view());
-        if (item.close_after) then = Then::kClose;
+        out.append(item.frame->bytes.view());
+        if (item.frame->close_after) then = Then::kClose;
     }
     write_ready(out);
     return then;
 }
 
+// Once a writer is set up again, nothing is acknowledged on its earlier set-up: the answer to the new one says it all.
+bool ReplyQueue::owned(const SessionWriter& writer) const { return container_.owns(writer.handle); }
+
 void ReplyQueue::write_ready(ByteBuffer& out) {
     for (const auto& writer : ready_) {
+        writer->ready = false;
+        if (!owned(*writer)) continue;
         wire::DataAppended ack;
         ack.writer_id = writer->set_up->id;
         ack.event_number = writer->ready_number;
@@ -81,24 +76,23 @@ void ReplyQueue::write_ready(ByteBuffer& out) {
         ack.current_segment_write_offset = writer->ready_length;
         wire::encode(ack, out);
         writer->acknowledged = writer->ready_number;
-        writer->ready = false;
     }
     ready_.clear();
 }
 
 bool ReplyQueue::give_up(const std::string& message, ByteBuffer& out) {
     std::set<const SessionWriter*> told;
-    for (const Item& item : items_) {
-        SessionWriter* const writer = item.set_up ? item.set_up.get() : item.writer.get();
+    for (; !items_.empty(); items_.pop_front()) {
+        const Item& item = items_.front();
+        SessionWriter* const writer = item.frame && item.frame->set_up ? item.frame->set_up.get() : item.writer.get();
         if (writer && !told.insert(writer).second) continue;
         if (writer) writer->failed = true;
         wire::ErrorMessage error;
         error.request_id = item.request;
-        error.segment = writer ? writer->set_up->segment : item.segment;
+        error.segment = writer ? writer->set_up->segment : item.frame->segment;
         error.message = message;
         wire::encode(error, out);
     }
-    items_.clear();
     bytes_ = 0;
     return !told.empty();
 }

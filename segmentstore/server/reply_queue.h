@@ -6,22 +6,25 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "common/base/bytes.h"
+#include "common/base/fifo.h"
 #include "common/wire/append_assembler.h"
 #include "common/wire/messages.h"
 #include "segmentstore/container/container.h"
 
 namespace millrace::segmentstore {
 
+class ReplyQueue;
+
 // One set-up of a writer on a connection.
 struct SessionWriter {
     std::shared_ptr<const wire::AppendWriter> set_up;
     container::Container* container = nullptr;
+    ReplyQueue* queue = nullptr;  // of the same
     container::WriterHandle handle;
     std::int64_t acknowledged = kNoEventNumber;  // what the client knows
     // After an error its appends are dropped until it is set up again.
@@ -68,27 +71,33 @@ public:
     bool listening = false;
 
 private:
+    // Of replies that are no acknowledgement.
+    struct Frame {
+        ByteBuffer bytes;
+        std::string segment;
+        std::shared_ptr<SessionWriter> set_up;
+        bool close_after = false;
+    };
     struct Item {
         container::Dependency depends_on;
         std::shared_ptr<SessionWriter> writer;
-        std::shared_ptr<SessionWriter> set_up;
-        bool is_ack = false;
-        bool alone = false;
-        bool close_after = false;
+        std::unique_ptr<Frame> frame;  // none: an acknowledgement
         std::int64_t event_number = 0;
         std::int64_t length_after = 0;
         wire::RequestId request = 0;
-        ByteBuffer frame;     // of other replies
-        std::string segment;  // likewise
+        bool alone = false;
 
-        std::size_t bytes() const { return sizeof(Item) + frame.size() + segment.size(); }
+        std::size_t bytes() const {
+            return sizeof(Item) + (frame ? sizeof(Frame) + frame->bytes.size() + frame->segment.size() : 0);
+        }
     };
 
     void add(Item item);
     void write_ready(ByteBuffer& out);
+    bool owned(const SessionWriter& writer) const;
 
     container::Container& container_;
-    std::deque<Item> items_;
+    Fifo<Item> items_;
     std::size_t bytes_ = 0;
     std::vector<std::shared_ptr<SessionWriter>> ready_;
 };

@@ -75,21 +75,24 @@ Task<void> Session::run() {
 
 Task<void> Session::serve_frames() {
     for (;;) {
-        auto frames = co_await connection_.receive();
-        if (!frames) {
-            if (frames.error().is(ErrorCode::kBadRequest) || frames.error().is(ErrorCode::kTooLarge) ||
-                frames.error().is(ErrorCode::kTimedOut)) {
-                shared_.report_bad_peer(connection_.peer(), frames.error());
+        // Gone before the next one is received, so that its memory can be used again.
+        const auto run = co_await connection_.receive_run();
+        if (!run) {
+            if (run.error().is(ErrorCode::kBadRequest) || run.error().is(ErrorCode::kTooLarge) ||
+                run.error().is(ErrorCode::kTimedOut)) {
+                shared_.report_bad_peer(connection_.peer(), run.error());
             }
             co_return;
         }
-        shared_.metrics.frames_received.add(frames->size());
-        for (const wire::Frame& frame : *frames) {
-            if (const auto room = co_await room_for_replies(); !room) break;  // receive() tells why
+        shared_.metrics.frames_received.add(run->size());
+        for (const transport::FrameView frame : *run) {
+            if (!replies_have_room()) {
+                if (const auto room = co_await room_for_replies(); !room) break;  // receive_run() tells why
+            }
             if (deaf_) break;
             if (has_to_wait(frame.type)) {
-                co_await hold(frame);
-            } else if (auto handled = handle(frame); !handled) {
+                co_await hold(run->share(frame));
+            } else if (auto handled = handle(run->share(frame)); !handled) {
                 shared_.report_bad_peer(connection_.peer(), handled.error());
                 co_return;
             }
@@ -170,12 +173,14 @@ bool Session::may_handle(wire::FrameType type) const {
 }
 
 bool Session::may_add() const {
+    if (shared_.credits.troubled() == 0) return shared_.credits.available();
     const auto refuses = [](const container::Container* c) { return c != nullptr && (c->refuses() || c->stopped()); };
     if (std::any_of(shared_.containers.begin(), shared_.containers.end(), refuses)) return true;
     return shared_.credits.available() && !hiccup_ends();
 }
 
 std::optional<MonotonicTime> Session::hiccup_ends() const {
+    if (shared_.credits.troubled() == 0) return std::nullopt;
     std::optional<MonotonicTime> first;
     for (const container::Container* c : shared_.containers) {
         const auto ends = c != nullptr ? c->refuses_from() : std::nullopt;

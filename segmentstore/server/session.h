@@ -197,7 +197,8 @@ private:
     wire::AppendAssembler assembler_;
     std::size_t block_bytes_ = 0;  // of the block that is open
     std::unordered_map<WriterId, std::shared_ptr<SessionWriter>> writers_;
-    std::unordered_map<std::uint32_t, std::unique_ptr<ReplyQueue>> queues_;  // by container
+    std::shared_ptr<SessionWriter> recent_;  // of the last append
+    std::unordered_map<std::uint32_t, std::unique_ptr<ReplyQueue>> queues_;  // by container; they stay
     std::size_t waiting_replies_ = 0;
     std::size_t waiting_reply_bytes_ = 0;
     Signal fewer_replies_;

@@ -16,14 +16,16 @@ namespace {
 // Of one append; see wire::AppendData.
 constexpr std::size_t kMaxPieces = 3;
 
-// The pieces of an append that came in frames of up to `frame_bytes`, as they may wait for the log:
-// a slice keeps all the memory that it came in alive.
+// The pieces of an append that came in frames of up to `frame_bytes`, as they may wait for the log: a slice keeps all the
+// memory that it came in alive. Small ones are the container's to copy.
 std::array<Bytes, kMaxPieces> compact(std::span<const Bytes> pieces, std::size_t frame_bytes) {
     MR_CHECK(pieces.size() <= kMaxPieces);
     const std::size_t pinned = std::max(frame_bytes, transport::ConnectionOptions{}.receive_buffer_bytes);
     std::array<Bytes, kMaxPieces> kept;
     for (std::size_t i = 0; i < pieces.size(); ++i) {
-        kept[i] = pieces[i].size() < pinned / Session::kMaxPinned ? Bytes::copy_of(pieces[i].view()) : pieces[i];
+        const bool slice_of_more = pieces[i].size() < pinned / Session::kMaxPinned;
+        const bool copied_later = pieces[i].size() < container::Container::kCopiedBelow;
+        kept[i] = slice_of_more && !copied_later ? Bytes::copy_of(pieces[i].view()) : pieces[i];
     }
     return kept;
 }
@@ -47,6 +49,7 @@ Session::Next Session::on(wire::SetupAppend message) {
         writer->failed = true;
         return ok();
     }
+    writer->queue = &queue_of(*writer->container);
     container::SetupOutcome outcome = writer->container->setup_append(message.segment, message.writer_id);
     if (outcome.status == container::Status::kNoSuchSegment) {
         writer->failed = true;
@@ -97,9 +100,13 @@ Session::Next Session::on(wire::ConditionalBlockEnd message) {
 }
 
 Session::Next Session::store(const wire::Append& append, std::size_t frame_bytes) {
-    const auto found = writers_.find(append.writer->id);
-    MR_CHECK(found != writers_.end() && found->second->set_up == append.writer);
-    const std::shared_ptr<SessionWriter>& writer = found->second;
+    // Appends of one writer mostly follow each other.
+    if (!recent_ || recent_->set_up != append.writer) {
+        const auto found = writers_.find(append.writer->id);
+        MR_CHECK(found != writers_.end() && found->second->set_up == append.writer);
+        recent_ = found->second;
+    }
+    const std::shared_ptr<SessionWriter>& writer = recent_;
     // The error that was sent says that nothing after it counts; the client sets up again.
     if (writer->failed) return ok();
 
@@ -114,7 +121,7 @@ Session::Next Session::store(const wire::Append& append, std::size_t frame_bytes
                                    std::span{pieces}.first(append.data.pieces().size()), append.expected_offset);
     }
     if (outcome.status == container::Status::kOk) {
-        ReplyQueue& queue = queue_of(container);
+        ReplyQueue& queue = *writer->queue;
         queue.add_ack(outcome.depends_on, writer, append.event_number, outcome.length_after, append.request_id,
                       append.expected_offset.has_value());
         flush_or_listen(queue);

@@ -12,7 +12,10 @@
 //     idle    memory of a new store with 16 containers
 //     ready   from the start of the process to its ready line: new, and after kill -9 with a log to replay
 //
-//     millrace_store_bench MILLRACE DIRECTORY [--rounds N] [--seconds N] [--bulk-seconds N] [--log-mib N] [SCENARIO...]
+//     millrace_store_bench MILLRACE DIRECTORY [--rounds N] [--seconds N] [--bulk-seconds N] [--log-mib N]
+//                          [--shape PART_OF_A_NAME] [SCENARIO...]
+//
+// --shape leaves out the other ways in which the events of `rate` go out.
 #include <time.h>
 #include <unistd.h>
 
@@ -42,6 +45,7 @@ struct BenchOptions {
     int seconds = 3;
     int bulk_seconds = 15;
     int log_mib = 512;
+    std::string shape;  // a part of its name
     std::vector<std::string> scenarios;
 };
 
@@ -85,6 +89,7 @@ public:
                                    Shape{"blocks of 1 MiB", kMiB, Framing::kBlocks},
                                    Shape{"one event a block", 1, Framing::kBlocks},
                                    Shape{"conditional appends", 1, Framing::kConditionalAppends}}) {
+            if (std::strstr(shape.name, options_.shape.c_str()) == nullptr) continue;
             std::printf("rate: 100 B, one writer, %s\n", shape.name);
             const Load load = small_load(shape.block_bytes);
             Ratio to_null, to_redis, cpu;
@@ -315,6 +320,10 @@ std::optional<BenchOptions> parse(int argc, char** argv) {
             options.scenarios.push_back(word);
             continue;
         }
+        if (word == "--shape" && i + 1 < argc) {
+            options.shape = argv[++i];
+            continue;
+        }
         int* const number = word == "--rounds"         ? &options.rounds
                             : word == "--seconds"      ? &options.seconds
                             : word == "--bulk-seconds" ? &options.bulk_seconds
@@ -335,7 +344,8 @@ int main(int argc, char** argv) {
     const auto options = parse(argc, argv);
     if (!options) {
         std::fprintf(stderr,
-                     "usage: %s MILLRACE DIRECTORY [--rounds N] [--seconds N] [--bulk-seconds N] [--log-mib N] [SCENARIO...]\n",
+                     "usage: %s MILLRACE DIRECTORY [--rounds N] [--seconds N] [--bulk-seconds N] [--log-mib N] "
+                     "[--shape PART_OF_A_NAME] [SCENARIO...]\n",
                      argv[0]);
         return 2;
     }
