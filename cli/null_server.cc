@@ -50,7 +50,7 @@ private:
             {
                 MR_CO_TRY(const transport::FrameRun run, co_await connection_.receive_run());
                 for (const transport::FrameView frame : run) {
-                    MR_CO_TRY(wire::Message message, wire::decode(run.share(frame)));
+                    MR_CO_TRY(wire::Message message, wire::decode(frame.type, frame.payload, run.bytes()));
                     MR_CO_TRY_VOID(std::visit([this](auto& m) { return on(std::move(m)); }, message));
                 }
                 acknowledge();

@@ -46,6 +46,8 @@ public:
     Iterator begin() const { return Iterator{bytes_.data()}; }
     Iterator end() const { return Iterator{bytes_.data() + bytes_.size()}; }
     std::size_t size() const { return count_; }
+    // What the frames lie in.
+    const Bytes& bytes() const { return bytes_; }
     bool empty() const { return count_ == 0; }
 
     // A part of this run's bytes, kept for longer. REQUIRES: it lies in this run.

@@ -105,8 +105,12 @@ Result<Append> AppendAssembler::append_block_end(AppendBlockEnd message) {
                                                      std::to_string(block.size()));
         }
         const auto whole = static_cast<std::size_t>(message.size_of_whole_events);
-        append.data.add(block.slice(0, whole));
-        MR_TRY_VOID(add_tail(block.slice(whole), message, append.data));
+        if (whole == block.size()) {
+            append.data.add(std::move(block_->data));
+        } else {
+            append.data.add(block.slice(0, whole));
+            MR_TRY_VOID(add_tail(block.slice(whole), message, append.data));
+        }
         block_.reset();
     }
 

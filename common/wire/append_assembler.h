@@ -65,8 +65,8 @@ public:
     static constexpr std::size_t kMaxWriters = 4096;
 
     AppendAssembler() = default;
-    AppendAssembler(const AppendAssembler&) = delete;
-    AppendAssembler& operator=(const AppendAssembler&) = delete;
+    AppendAssembler(AppendAssembler&&) = default;
+    AppendAssembler& operator=(AppendAssembler&&) = default;
 
     // The writer appends to `segment` from now on and its event numbers may start anywhere from 0.
     // Also refused: a segment name above kMaxSegmentNameBytes, an open block.

@@ -23,7 +23,7 @@ constexpr std::size_t least_bytes_of() {
 template <bool kExplains>
 class FieldReader {
 public:
-    explicit FieldReader(const Bytes& payload) : payload_{payload}, reader_{payload.view()} {}
+    FieldReader(ByteView payload, const Bytes& memory) : payload_{payload}, memory_{memory}, reader_{payload} {}
 
     // A peer that does not know a field sends nothing for it and for all after it.
     bool since(int) const { return reader_.remaining() > 0; }
@@ -139,12 +139,12 @@ private:
         if (!raw.empty()) std::memcpy(into.data(), raw.data(), raw.size());
     }
     void slice(std::size_t size, Bytes& data) {
-        const std::size_t start = payload_.size() - reader_.remaining();
-        reader_.bytes(size);
-        if (!reader_.failed() && size != 0) data = payload_.slice(start, size);
+        const ByteView part = reader_.bytes(size);
+        if (!part.empty()) data = memory_.slice(static_cast<std::size_t>(part.data() - memory_.data()), size);
     }
 
-    const Bytes& payload_;
+    const ByteView payload_;
+    const Bytes& memory_;  // where it lies
     BigEndianReader reader_;
     const char* field_ = "";
     const char* due_ = "";
@@ -152,34 +152,36 @@ private:
 };
 
 template <class T>
-[[gnu::cold]] Error malformed(const Frame& frame) {
+[[gnu::cold]] Error malformed(ByteView payload, const Bytes& memory) {
     T message;
-    FieldReader<true> reader{frame.payload};
+    FieldReader<true> reader{payload, memory};
     T::walk(reader, message);
-    return Error{ErrorCode::kBadRequest, to_string(frame.type) + " is cut short or malformed: " + reader.failure()};
+    return Error{ErrorCode::kBadRequest, to_string(T::kType) + " is cut short or malformed: " + reader.failure()};
 }
 
 template <class T>
-Result<Message> decode_as(const Frame& frame) {
+Result<Message> decode_as(ByteView payload, const Bytes& memory) {
     Result<Message> result{Message{std::in_place_type<T>}};
-    FieldReader<false> reader{frame.payload};
+    FieldReader<false> reader{payload, memory};
     T::walk(reader, *std::get_if<T>(&result.value()));
-    if (reader.failed()) [[unlikely]] return malformed<T>(frame);
+    if (reader.failed()) [[unlikely]] return malformed<T>(payload, memory);
     return result;
 }
 
 }  // namespace
 
-Result<Message> decode(const Frame& frame) {
-    switch (frame.type) {
+Result<Message> decode(const Frame& frame) { return decode(frame.type, frame.payload.view(), frame.payload); }
+
+Result<Message> decode(FrameType type, ByteView payload, const Bytes& memory) {
+    switch (type) {
         case FrameType::kEvent:
             return Error{ErrorCode::kBadRequest, "Event came as a frame of its own; it belongs into an AppendBlock"};
 #define MR_WIRE_DECODE(name, code, sender) \
-    case FrameType::k##name: return decode_as<name>(frame);
+    case FrameType::k##name: return decode_as<name>(payload, memory);
             MR_WIRE_MESSAGES(MR_WIRE_DECODE)
 #undef MR_WIRE_DECODE
     }
-    return Error{ErrorCode::kUnsupported, to_string(frame.type) + " is not known here"};
+    return Error{ErrorCode::kUnsupported, to_string(type) + " is not known here"};
 }
 
 }  // namespace millrace::wire

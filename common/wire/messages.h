@@ -60,6 +60,8 @@ FrameType type_of(const Message& message);
 // are kBadRequest, half surrogate pairs become U+FFFD.
 // Memory: at most five times the payload's size besides the payload itself.
 Result<Message> decode(const Frame& frame);
+// The same for a payload that lies in `memory`: what the message keeps of it shares that.
+Result<Message> decode(FrameType type, ByteView payload, const Bytes& memory);
 
 // Appends the whole frame, header included. Strings that take more than 65,535 bytes when encoded
 // are cut after the last character that fits; invalid UTF-8 is sent as U+FFFD.

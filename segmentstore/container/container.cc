@@ -32,7 +32,10 @@ Container::Container(Executor executor, Clock& clock, log::DurableLog& log, Admi
       report_failure_{std::move(on_failed)},
       metrics_{options.id} {}
 
-Container::~Container() { MR_CHECK(gate_.inside() == 0); }
+Container::~Container() {
+    MR_CHECK(gate_.inside() == 0);
+    cache_.gathered(untiered_bytes_, 0);
+}
 
 Task<void> Container::close() {
     MR_ASSERT_ON(executor_);
@@ -88,7 +91,7 @@ Outcome Container::create(std::string_view name, const ScalePolicy& policy) {
     segment->policy = policy;
     names_.insert_or_assign(segment->name, segment);
     const Lsn lsn = admit(OperationType::kCreateSegment, segment,
-                          Operation{wall_ms(), CreateSegment{key, segment->name, policy}}, {}, 0);
+                          CreateSegment{key, segment->name, policy}, {}, 0);
     return {Status::kOk, done(lsn)};
 }
 
@@ -101,7 +104,7 @@ Outcome Container::seal(std::string_view name) {
     if (const auto refused = refusal()) return {*refused, Lsn{}};
     segment->admitted.sealed = true;
     const Lsn lsn = admit(OperationType::kSealSegment, segment,
-                          Operation{wall_ms(), SealSegment{segment->key, segment->admitted.length}}, {}, 0);
+                          SealSegment{segment->key, segment->admitted.length}, {}, 0);
     return {Status::kOk, done(lsn)};
 }
 
@@ -113,7 +116,7 @@ Outcome Container::remove(std::string_view name) {
     if (const auto refused = refusal()) return {*refused, Lsn{}};
     segment->admitted.deleted = true;
     const Lsn lsn =
-        admit(OperationType::kDeleteSegment, segment, Operation{wall_ms(), DeleteSegment{segment->key}}, {}, 0);
+        admit(OperationType::kDeleteSegment, segment, DeleteSegment{segment->key}, {}, 0);
     return {Status::kOk, done(lsn)};
 }
 
@@ -193,7 +196,7 @@ AppendOutcome Container::append(const WriterHandle& handle, std::int64_t event_n
     segment->admitted.length += static_cast<std::int64_t>(data_bytes);
     record->second.value = event_number;
     const Lsn lsn = admit(OperationType::kAppend, segment,
-                          Operation{wall_ms(), Append{segment->key, offset, handle.writer_, event_number, event_count}},
+                          Append{segment->key, offset, handle.writer_, event_number, event_count},
                           pieces, event_count);
     return {Status::kOk, done(lsn), segment->admitted.length};
 }
@@ -210,7 +213,7 @@ TruncateOutcome Container::truncate(std::string_view name, std::int64_t offset) 
     if (const auto refused = refusal()) return {*refused, Lsn{}, start};
     segment->admitted.start_offset = offset;
     const Lsn lsn = admit(OperationType::kTruncateSegment, segment,
-                          Operation{wall_ms(), TruncateSegment{segment->key, offset}}, {}, 0);
+                          TruncateSegment{segment->key, offset}, {}, 0);
     return {Status::kOk, done(lsn), offset};
 }
 
@@ -236,7 +239,7 @@ AttributeOutcome Container::set_attribute(std::string_view name, AttributeId id,
     if (const auto refused = refusal()) return {*refused, Lsn{}, present};
     segment->attributes[id].value = value;
     const Lsn lsn = admit(OperationType::kSetAttribute, segment,
-                          Operation{wall_ms(), SetAttribute{segment->key, id, value}}, {}, 0);
+                          SetAttribute{segment->key, id, value}, {}, 0);
     return {Status::kOk, done(lsn), value};
 }
 
@@ -250,8 +253,10 @@ void Container::release(WriterHandle& handle) {
     handle = {};
 }
 
-Lsn Container::admit(OperationType type, const std::shared_ptr<Segment>& segment, Operation operation,
+Lsn Container::admit(OperationType type, const std::shared_ptr<Segment>& segment, Operation::What what,
                      std::span<const Bytes> data, std::int32_t event_count) {
+    const MonotonicTime now = clock_.now();
+    Operation operation{wall_ms(now), std::move(what)};
     admitted_ = next(admitted_);
     if (segment) {
         segment->admitted.newest = admitted_;
@@ -271,7 +276,7 @@ Lsn Container::admit(OperationType type, const std::shared_ptr<Segment>& segment
     pending.event_count = event_count;
     pending.bytes = head_.size();
     pending.pieces = pending_data_.size() - pieces_before;
-    pending.admitted_at = clock_.now();
+    pending.admitted_at = now;
     pending.wall_ms = operation.wall_ms;
     if (type == OperationType::kAppend) {
         for (const Bytes& piece : data) pending.bytes += piece.size();

@@ -366,8 +366,7 @@ private:
     }
     std::optional<Status> refusal() const;
     std::int64_t wall_ms(MonotonicTime now);
-    std::int64_t wall_ms() { return wall_ms(clock_.now()); }
-    Lsn admit(OperationType type, const std::shared_ptr<Segment>& segment, Operation operation,
+    Lsn admit(OperationType type, const std::shared_ptr<Segment>& segment, Operation::What what,
               std::span<const Bytes> data, std::int32_t event_count);
 
     void on_committed(Lsn lsn, std::optional<LogPosition> boundary);
@@ -401,6 +400,8 @@ private:
     storage::ObjectName object_name(ObjectId id) const { return {options_.id, id.epoch, id.sequence}; }
     void note_untiered(const std::shared_ptr<Segment>& segment);
     void note_boundary(LogPosition position);
+    // After each change of committed_bytes_ or cursor_bytes_ that ends at a boundary.
+    void tell_untiered_bytes();
     void apply_tiered(const WindowTiered& tiered, Lsn lsn);
     std::optional<Boundary> due_window() const;
     Task<void> tier_loop();
@@ -416,7 +417,7 @@ private:
     Task<Result<void>> reached(TieringStep step, bool linger);
     // Before an object becomes visible: whoever was replaced leaves none.
     Task<Result<void>> still_owner();
-    Task<Result<bool>> commit_operation(OperationType type, Operation operation);
+    Task<Result<bool>> commit_operation(OperationType type, Operation::What what);
     ByteBuffer encode_state(SnapshotHead& head) const;
     bool may_appear_late(ObjectId id) const;
     Task<Result<void>> load_snapshot();
@@ -458,6 +459,7 @@ private:
     LogPosition window_end_;           // of the last window begun
     std::uint64_t committed_bytes_ = 0;  // of operations on segments, ever
     std::uint64_t cursor_bytes_ = 0;     // of those before the cursor
+    std::uint64_t untiered_bytes_ = 0;   // as the cache knows it
     std::vector<std::shared_ptr<Segment>> untiered_;
     MonotonicTime untiered_since_;
     bool snapshot_due_ = false;           // the cursor has moved since the anchored snapshot

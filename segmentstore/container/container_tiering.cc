@@ -40,6 +40,12 @@ void Container::note_untiered(const std::shared_ptr<Segment>& segment) {
     untiered_.push_back(segment);
 }
 
+void Container::tell_untiered_bytes() {
+    const std::uint64_t bytes = committed_bytes_ - cursor_bytes_;
+    cache_.gathered(std::exchange(untiered_bytes_, bytes), bytes);
+    metrics_.untiered_bytes.set(static_cast<double>(bytes));
+}
+
 void Container::tier_now() {
     tier_now_ = true;
     tier_wake_.notify_all();
@@ -57,7 +63,7 @@ void Container::note_boundary(LogPosition position) {
         if (committed_bytes_ - before < std::min(kBoundaryBytes, options_.tiering.window_bytes / 4)) boundaries_.pop_back();
     }
     boundaries_.push_back({position, committed_bytes_});
-    metrics_.untiered_bytes.set(static_cast<double>(committed_bytes_ - cursor_bytes_));
+    tell_untiered_bytes();
     if (due_window()) tier_wake_.notify_all();
 }
 
@@ -69,7 +75,8 @@ std::optional<Container::Boundary> Container::due_window() const {
         return last_boundary_;
     }
     if (boundaries_.empty()) return std::nullopt;
-    if (waiting < options_.tiering.window_bytes && clock_.now() < untiered_since_ + options_.tiering.max_age) {
+    if (waiting < options_.tiering.window_bytes && !cache_.should_move(waiting) &&
+        clock_.now() < untiered_since_ + options_.tiering.max_age) {
         return std::nullopt;
     }
     const auto beyond = std::find_if(boundaries_.begin(), boundaries_.end(), [&](const Boundary& b) {
@@ -110,7 +117,7 @@ void Container::apply_tiered(const WindowTiered& tiered, Lsn lsn) {
     // What tiering itself has written meanwhile is no reason to tier again.
     while (!boundaries_.empty() && boundaries_.front().bytes == cursor_bytes_) boundaries_.pop_front();
     untiered_since_ = clock_.now();
-    metrics_.untiered_bytes.set(static_cast<double>(committed_bytes_ - cursor_bytes_));
+    tell_untiered_bytes();
 }
 
 Task<void> Container::tier_loop() {
@@ -194,11 +201,11 @@ Task<Result<void>> Container::still_owner() {
 }
 
 // False: the container stopped before the operation was committed.
-Task<Result<bool>> Container::commit_operation(OperationType type, Operation operation) {
+Task<Result<bool>> Container::commit_operation(OperationType type, Operation::What what) {
     if (const auto refused = refusal()) {
         co_return Error{*refused == Status::kFull ? ErrorCode::kNoSpace : ErrorCode::kClosed, "the log takes nothing now"};
     }
-    const Lsn lsn = admit(type, nullptr, std::move(operation), {}, 0);
+    const Lsn lsn = admit(type, nullptr, std::move(what), {}, 0);
     co_return co_await wait_settled(lsn);
 }
 
@@ -226,7 +233,7 @@ Task<Result<void>> Container::tier_window(Boundary end) {
     const auto bytes = std::accumulate(tiered.runs.begin(), tiered.runs.end(), std::uint64_t{0},
                                        [](std::uint64_t sum, const auto& run) { return sum + run.length; });
     MR_CO_TRY(const bool committed,
-              co_await commit_operation(OperationType::kWindowTiered, {wall_ms(), std::move(tiered)}));
+              co_await commit_operation(OperationType::kWindowTiered, std::move(tiered)));
     if (!committed) co_return closed;
     MR_CO_TRY_VOID(co_await reached(TieringStep::kWindowCommitted, MR_RARE("container.lingers_with_window_committed")));
     ++counts_.windows;
@@ -324,7 +331,7 @@ Task<Result<ObjectId>> Container::plan_object(bool snapshot) {
     if (planned) co_return *planned;
     const ObjectId id{log_.epoch(), next_object_++};
     MR_CO_TRY(const bool committed,
-              co_await commit_operation(OperationType::kObjectPlanned, {wall_ms(), ObjectPlanned{id, snapshot}}));
+              co_await commit_operation(OperationType::kObjectPlanned, ObjectPlanned{id, snapshot}));
     if (!committed || stopped_) co_return Error{ErrorCode::kClosed, "the container stopped"};
     planned = id;
     co_return id;

@@ -54,6 +54,31 @@ TEST_F(ContainerTieringTest, AWindowGoesToStorageAndTheLogIsTruncatedBehindIt) {
     EXPECT_EQ(container->setup_append(kName, writer_id(1)).last_event_number, last_event);
 }
 
+TEST_F(ContainerTieringTest, WhatTheCacheWillNotKeepMovesBeforeItsWindowIsFull) {
+    close();
+    options.tiering.window_bytes = 1 << 30;
+    ASSERT_TRUE(open().ok());
+    DataCache& cache = *caches.back();
+    const std::size_t replay_reads = log->reads();
+    handle = std::move(container->setup_append(kName, writer_id(1)).handle);
+    const std::size_t share = cache.budget() / 4;
+    const std::string piece(1 << 20, 'p');
+    while (expected.size() + piece.size() < share) add(piece);
+    world.run_for(1s);
+    EXPECT_EQ(container->counts().windows, 0u);
+    add(piece);
+    ASSERT_TRUE(snapshots(1));
+    EXPECT_EQ(container->counts().windows, 1u);
+    EXPECT_EQ(log->reads(), replay_reads) << "all of it came from memory";
+    // What others gather counts, and the least of all has time.
+    expected.clear();
+    cache.gathered(0, 4 * share);
+    for (int i = 0; i < 3; ++i) add(piece);
+    world.run_for(1s);
+    EXPECT_EQ(container->counts().windows, 1u);
+    cache.gathered(4 * share, 0);
+}
+
 TEST_F(ContainerTieringTest, WhatIsOldEnoughGoesThoughItIsLittle) {
     add("little");
     world.run_for(59min);

@@ -10,6 +10,12 @@ DataCache::DataCache(std::size_t budget_bytes)
 
 DataCache::~DataCache() { MR_CHECK(blocks_.empty()); }
 
+void DataCache::gathered(std::uint64_t before, std::uint64_t now) {
+    MR_CHECK(gathered_bytes_ >= before && gatherers_ >= (before > 0 ? 1u : 0u));
+    gathered_bytes_ = gathered_bytes_ - before + now;
+    gatherers_ = gatherers_ - (before > 0 ? 1 : 0) + (now > 0 ? 1 : 0);
+}
+
 Bytes DataCache::find_read(const ReadKey& key) {
     const auto found = entry_index_.find(key);
     if (found == entry_index_.end()) return {};

@@ -34,6 +34,15 @@ public:
     std::size_t bytes() const { return block_bytes_ + entry_bytes_; }
     std::size_t budget() const { return budget_; }
 
+    // What a container has that is not in long-term storage was so many bytes and is now so many.
+    void gathered(std::uint64_t before, std::uint64_t now);
+    // Whether a container with so many should move them while they can still be read from here: all together have a
+    // quarter of the budget, and others have less. As much comes while they move.
+    bool should_move(std::uint64_t bytes) const {
+        return bytes >= kLeastMoved && gathered_bytes_ >= budget_ / 4 && bytes >= gathered_bytes_ / gatherers_;
+    }
+    static constexpr std::uint64_t kLeastMoved = 2 * 1024 * 1024;
+
     // What was read back: an entry of a log, or an extent of an object.
     struct ReadKey {
         ContainerId container;
@@ -82,6 +91,8 @@ private:
     const std::size_t entry_budget_;
     Blocks blocks_;  // oldest first
     std::size_t block_bytes_ = 0;
+    std::uint64_t gathered_bytes_ = 0;
+    std::uint64_t gatherers_ = 0;  // containers that have any
 
     struct KeptEntry {
         ReadKey key;

@@ -118,9 +118,10 @@ struct WindowTiered {
 };
 
 struct Operation {
+    using What = std::variant<CreateSegment, Append, SealSegment, DeleteSegment, TruncateSegment, SetAttribute, ObjectPlanned,
+                              WindowTiered>;
     std::int64_t wall_ms = 0;  // ms since 1970, never falling within a container
-    std::variant<CreateSegment, Append, SealSegment, DeleteSegment, TruncateSegment, SetAttribute, ObjectPlanned, WindowTiered>
-        what;
+    What what;
     bool operator==(const Operation&) const = default;
 };
 

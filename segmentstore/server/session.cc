@@ -92,7 +92,7 @@ Task<void> Session::serve_frames() {
             if (deaf_) break;
             if (has_to_wait(frame.type)) {
                 co_await hold(run->share(frame));
-            } else if (auto handled = handle(run->share(frame)); !handled) {
+            } else if (auto handled = handle(frame, run->bytes()); !handled) {
                 shared_.report_bad_peer(connection_.peer(), handled.error());
                 co_return;
             }
@@ -125,7 +125,7 @@ Task<void> Session::serve_held() {
         held_.pop_front();
         held_bytes_ -= sizeof frame + frame.payload.size();
         fewer_held_.notify_all();
-        if (auto handled = handle(frame); !handled) {
+        if (auto handled = handle({frame.type, frame.payload.view()}, frame.payload); !handled) {
             connection_.shut(std::move(handled).error());  // receive() tells why
             break;
         }
@@ -203,12 +203,16 @@ Task<bool> Session::brake(wire::FrameType type) {
     co_return false;
 }
 
-Session::Next Session::handle(const wire::Frame& frame) {
+Session::Next Session::handle(const transport::FrameView& frame, const Bytes& memory) {
     // What the protocol has and we do not offer is answered, whatever else it says.
-    if (unsupported_request(frame)) {
-        return handle_unknown(frame, {ErrorCode::kUnsupported, wire::to_string(frame.type) + " came inside an append block"});
+    if (const auto request = unsupported_request(frame)) {
+        wire::OperationUnsupported answer;
+        answer.request_id = request->request_id;
+        answer.operation_name = request->name;
+        send_message(answer);
+        return ok();
     }
-    auto message = wire::decode(frame);
+    auto message = wire::decode(frame.type, frame.payload, memory);
     if (!message) return std::move(message).error();
     return std::visit([this](auto& m) { return admit(std::move(m)); }, message.value());
 }
@@ -267,16 +271,6 @@ bool Session::refuse_access(Permission needed, const std::string& segment, const
     }
     send_message(refusal);
     return true;
-}
-
-Session::Next Session::handle_unknown(const wire::Frame& frame, Error reason) {
-    const auto request = unsupported_request(frame);
-    if (!request) return Error{ErrorCode::kBadRequest, reason.detail()};
-    wire::OperationUnsupported answer;
-    answer.request_id = request->request_id;
-    answer.operation_name = request->name;
-    send_message(answer);
-    return ok();
 }
 
 template <class Reply>

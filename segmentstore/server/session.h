@@ -113,8 +113,8 @@ private:
     Task<bool> brake(wire::FrameType type);
     // Those who wait look at their conditions again.
     void wake();
-    Next handle(const wire::Frame& frame);
-    Next handle_unknown(const wire::Frame& frame, Error reason);
+    // `memory`: what it lies in.
+    Next handle(const transport::FrameView& frame, const Bytes& memory);
     // Hands a message to its on() when its sender may ask for that (access.h), and answers it otherwise.
     template <class M>
     Next admit(M message);

@@ -16,18 +16,11 @@ namespace {
 // Of one append; see wire::AppendData.
 constexpr std::size_t kMaxPieces = 3;
 
-// The pieces of an append that came in frames of up to `frame_bytes`, as they may wait for the log: a slice keeps all the
-// memory that it came in alive. Small ones are the container's to copy.
-std::array<Bytes, kMaxPieces> compact(std::span<const Bytes> pieces, std::size_t frame_bytes) {
-    MR_CHECK(pieces.size() <= kMaxPieces);
+// Whether a piece of an append that came in frames of up to `frame_bytes` may wait for the log as it is: a slice keeps all
+// the memory that it came in alive. Small ones are the container's to copy.
+bool may_wait(const Bytes& piece, std::size_t frame_bytes) {
     const std::size_t pinned = std::max(frame_bytes, transport::ConnectionOptions{}.receive_buffer_bytes);
-    std::array<Bytes, kMaxPieces> kept;
-    for (std::size_t i = 0; i < pieces.size(); ++i) {
-        const bool slice_of_more = pieces[i].size() < pinned / Session::kMaxPinned;
-        const bool copied_later = pieces[i].size() < container::Container::kCopiedBelow;
-        kept[i] = slice_of_more && !copied_later ? Bytes::copy_of(pieces[i].view()) : pieces[i];
-    }
-    return kept;
+    return piece.size() >= pinned / Session::kMaxPinned || piece.size() < container::Container::kCopiedBelow;
 }
 
 }  // namespace
@@ -116,9 +109,16 @@ Session::Next Session::store(const wire::Append& append, std::size_t frame_bytes
     if (!shared_.credits.reserve_available()) {
         outcome.status = container::Status::kFull;
     } else {
-        const auto pieces = compact(append.data.pieces(), frame_bytes);
-        outcome = container.append(writer->handle, append.event_number, append.event_count,
-                                   std::span{pieces}.first(append.data.pieces().size()), append.expected_offset);
+        std::span<const Bytes> pieces = append.data.pieces();
+        std::array<Bytes, kMaxPieces> copies;
+        if (!std::ranges::all_of(pieces, [&](const Bytes& piece) { return may_wait(piece, frame_bytes); })) {
+            MR_CHECK(pieces.size() <= kMaxPieces);
+            std::ranges::transform(pieces, copies.begin(), [&](const Bytes& piece) {
+                return may_wait(piece, frame_bytes) ? piece : Bytes::copy_of(piece.view());
+            });
+            pieces = std::span{copies}.first(pieces.size());
+        }
+        outcome = container.append(writer->handle, append.event_number, append.event_count, pieces, append.expected_offset);
     }
     if (outcome.status == container::Status::kOk) {
         ReplyQueue& queue = *writer->queue;

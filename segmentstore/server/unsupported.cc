@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "segmentstore/server/unsupported.h"
 
-#include <algorithm>
-#include <iterator>
+#include <array>
+#include <cstdint>
 
 #include "common/base/binary.h"
 
@@ -32,14 +32,19 @@ constexpr KnownCode kStartWithRequestId[] = {
     {90, "MergeSegmentsBatch"},
 };
 
+// By code, since every frame is looked up.
+constexpr auto kNames = [] {
+    std::array<std::string_view, 128> names;
+    for (const KnownCode& known : kStartWithRequestId) names[static_cast<std::size_t>(known.code)] = known.name;
+    return names;
+}();
+
 }  // namespace
 
-std::optional<UnsupportedRequest> unsupported_request(const wire::Frame& frame) {
-    const auto code = static_cast<std::int32_t>(frame.type);
-    const auto known = std::find_if(std::begin(kStartWithRequestId), std::end(kStartWithRequestId),
-                                    [code](const KnownCode& k) { return k.code == code; });
-    if (known == std::end(kStartWithRequestId) || frame.payload.size() < 8) return std::nullopt;
-    return UnsupportedRequest{known->name, BigEndianReader{frame.payload.view()}.i64()};
+std::optional<UnsupportedRequest> unsupported_request(const transport::FrameView& frame) {
+    const auto code = static_cast<std::uint32_t>(frame.type);
+    if (code >= kNames.size() || kNames[code].empty() || frame.payload.size() < 8) return std::nullopt;
+    return UnsupportedRequest{kNames[code], BigEndianReader{frame.payload}.i64()};
 }
 
 }  // namespace millrace::segmentstore

@@ -7,7 +7,7 @@
 #include <optional>
 #include <string_view>
 
-#include "common/wire/frame.h"
+#include "common/transport/frame_run.h"
 #include "common/wire/messages.h"
 
 namespace millrace::segmentstore {
@@ -18,6 +18,6 @@ struct UnsupportedRequest {
 };
 
 // Empty when the code is no request that we know, or its request id cannot be found.
-std::optional<UnsupportedRequest> unsupported_request(const wire::Frame& frame);
+std::optional<UnsupportedRequest> unsupported_request(const transport::FrameView& frame);
 
 }  // namespace millrace::segmentstore

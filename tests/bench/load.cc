@@ -27,7 +27,8 @@ double own_cpu_seconds() {
 // One connection's part of the load.
 struct Lane {
     Appender* appender = nullptr;
-    std::uint64_t sent = 0;  // events
+    std::uint64_t first = 0;  // event of this run
+    std::uint64_t sent = 0;   // events
     ByteBuffer out;
     std::size_t out_at = 0;
     ByteBuffer in = ByteBuffer(64 * 1024);
@@ -41,6 +42,7 @@ public:
         : load_{load}, lanes_(appenders.size()), epoll_{checked(::epoll_create1(EPOLL_CLOEXEC))} {
         for (std::size_t i = 0; i < lanes_.size(); ++i) {
             lanes_[i].appender = appenders[i].get();
+            lanes_[i].sent = lanes_[i].first = appenders[i]->acknowledged();
             watch(lanes_[i], EPOLLIN, EPOLL_CTL_ADD);
         }
     }
@@ -59,7 +61,8 @@ public:
         const auto begin = SteadyClock::now();
         std::optional<Mark> first;
         begin_ = begin;
-        while (load_.events != 0 ? !first || acknowledged() < load_.events * lanes_.size()
+        const std::uint64_t before = acknowledged();
+        while (load_.events != 0 ? !first || acknowledged() - before < load_.events * lanes_.size()
                                  : !first || SteadyClock::now() < first->at + load_.time) {
             for (Lane& lane : lanes_) send_more(lane);
             take_events();
@@ -101,10 +104,10 @@ private:
         const std::uint64_t block = std::max<std::uint64_t>(1, load_.block_bytes / event_bytes);
         const std::uint64_t window = std::max<std::uint64_t>(block, load_.window_bytes / event_bytes);
         const std::uint64_t room = window - (lane.sent - lane.appender->acknowledged());
-        if (load_.events != 0) return room >= block ? std::min(block, load_.events - lane.sent) : 0;
+        if (load_.events != 0) return room >= block ? std::min(block, lane.first + load_.events - lane.sent) : 0;
         if (load_.events_per_second == 0) return room >= block ? block : 0;
         const double due = seconds_between(begin_, SteadyClock::now()) * load_.events_per_second / static_cast<double>(lanes_.size());
-        const auto all = static_cast<std::uint64_t>(due);
+        const std::uint64_t all = lane.first + static_cast<std::uint64_t>(due);
         return all <= lane.sent ? 0 : std::min({all - lane.sent, block, room});
     }
 

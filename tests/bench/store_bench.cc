@@ -36,7 +36,7 @@ constexpr std::size_t kBulkSegments = 16;
 constexpr std::size_t kLoneAppends = 5000;
 constexpr std::size_t kMiB = 1024 * 1024;
 // Long-term storage must keep up with a bulk load: beyond this the store holds its writers back.
-constexpr const char* kBulkJournalBytes = "2GiB";
+constexpr std::size_t kBulkJournalMiB = 2048;
 
 struct BenchOptions {
     std::string millrace;
@@ -149,13 +149,17 @@ public:
             for (int round = 0; round < options_.rounds; ++round) {
                 clear_store();
                 const double disk = measure_limits().at("direct_write_mb_s");
-                const Running server = start(Kind::kStore, {"--journal-total-bytes-max", kBulkJournalBytes});
+                const Running server = start(Kind::kStore, {"--journal-total-bytes-max", std::to_string(kBulkJournalMiB) + "MiB"});
+                const auto appenders = bulk_appenders(server.port, event_bytes);
                 Load load;
-                load.block_bytes = 64 * 1024;
+                // All files of the journal, so that none is made while the time counts.
+                load.events = kBulkJournalMiB * kMiB / kBulkSegments / event_bytes;
+                load.warm_up = std::chrono::milliseconds{0};
+                (void)run_load(appenders, load, [] { return 0.0; });
+                load.events = 0;
+                load.warm_up = std::chrono::milliseconds{500};
                 load.time = std::chrono::seconds{options_.bulk_seconds};
-                load.warm_up = load.time / 3;
-                const Figures figures = run_load(bulk_appenders(server.port, event_bytes), load,
-                                                 [&] { return server.process->cpu_seconds(); });
+                const Figures figures = run_load(appenders, load, [&] { return server.process->cpu_seconds(); });
                 server.process->terminate();
                 ratio.add(figures.megabytes_per_second / (disk / 2));
                 std::printf("  %d: %.0f MB/s, server CPU %.2f ms/MB, client %.2f ms/MB   direct write %.0f MB/s\n", round + 1,
