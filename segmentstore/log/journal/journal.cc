@@ -288,7 +288,7 @@ Task<void> JournalImpl::commit_some() {
     synced_through_ = active_.last_batch;
     witness_due_ = true;
     const std::chrono::nanoseconds took = runtime_.clock.now() - began;
-    typical_commit_ += (took - typical_commit_) / kCommitsRemembered;
+    if (here) typical_here_ += took > typical_here_ ? kHereStep : -std::min<std::chrono::nanoseconds>(kHereStep, typical_here_);
     metrics_.commit_seconds.observe(std::chrono::duration<double>{took}.count());
     publish(batch, locations);
     prepare_in_background();
@@ -329,10 +329,12 @@ bool JournalImpl::head_fits() const {
 
 // A writer that waits for each of its appends, on a fast disk: nothing else comes meanwhile, and the way to the disk's
 // thread and back takes as long as the disk. As soon as two entries meet in a batch, waiting here would keep others out.
+// On a slow disk it is tried now and then, to find out when that has changed.
 bool JournalImpl::worth_waiting_here(std::size_t entries, std::size_t bytes) {
     const bool alone = entries == 1 && queue_.empty() && bytes <= kHereBytesMax;
     lone_batches_ = alone ? lone_batches_ + 1 : 0;
-    return lone_batches_ > kLoneBatches && typical_commit_ < kHereCommitMax;
+    if (lone_batches_ <= kLoneBatches) return false;
+    return typical_here_ < kHereCommitMax || lone_batches_ % kHereTrialEvery == 0;
 }
 
 Task<Result<void>> JournalImpl::write_batch(ByteView batch, Sync sync) {

@@ -144,10 +144,13 @@ private:
     bool witness_due_ = false;
     static constexpr std::size_t kHereBytesMax = 64 * 1024;
     static constexpr std::size_t kLoneBatches = 8;
-    static constexpr int kCommitsRemembered = 8;
     static constexpr std::chrono::microseconds kHereCommitMax{400};
-    std::size_t lone_batches_ = 0;                             // in a row
-    std::chrono::nanoseconds typical_commit_{kHereCommitMax};  // of the last few
+    static constexpr std::chrono::microseconds kHereStep{20};
+    static constexpr std::size_t kHereTrialEvery = 64;
+    std::size_t lone_batches_ = 0;  // in a row
+    // What a commit here takes: half take longer. A step up or down each time, so that a disk's rare stall does not count
+    // for more than it is.
+    std::chrono::nanoseconds typical_here_{kHereCommitMax / 2};
 
     // Files that wait for their turn, in the order of their numbers, and whether one is being made.
     std::deque<OpenFile> ready_;
