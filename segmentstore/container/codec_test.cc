@@ -240,10 +240,10 @@ TEST(DataCache, KeepsTheNewestBytesWithinItsBudget) {
             EXPECT_EQ(found, Bytes::copy_of(all.view().subspan(static_cast<std::size_t>(from), found.size())));
             from += static_cast<std::int64_t>(found.size());
         }
-        // Large ones are shared, too large ones not kept.
+        // Too large ones are not kept.
         const Bytes large = pattern(256 * 1024, 7);
         first.append(at, large);
-        EXPECT_EQ(first.find(at, 1 << 20).data(), large.data());
+        EXPECT_EQ(first.find(at, 100), large.slice(0, 100));
         at += static_cast<std::int64_t>(large.size());
         first.append(at, pattern(300 * 1024, 8));
         EXPECT_TRUE(first.find(at, 1).empty());
@@ -252,6 +252,17 @@ TEST(DataCache, KeepsTheNewestBytesWithinItsBudget) {
         EXPECT_EQ(first.find(at, 100), pattern(10, 9));
     }
     EXPECT_EQ(cache.bytes(), 0u);
+}
+
+TEST(DataCache, KeepsNothingThatItWasGivenASliceOf) {
+    DataCache cache{8 * 1024 * 1024};
+    SegmentCache segment{cache};
+    auto received = std::make_shared<ByteBuffer>(std::size_t{1} << 20, std::byte{7});
+    const std::weak_ptr<ByteBuffer> alive = received;
+    segment.append(0, Bytes{received, received->view()});
+    received.reset();
+    EXPECT_TRUE(alive.expired());
+    EXPECT_EQ(segment.find(1'000'000, 1).view()[0], std::byte{7});
 }
 
 TEST(DataCache, EntriesGoBeforeBlocksAndLeastRecentlyUsedFirst) {

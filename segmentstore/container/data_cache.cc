@@ -60,18 +60,6 @@ DataCache::Blocks::iterator DataCache::new_block(SegmentCache& owner, std::int64
     return std::prev(blocks_.end());
 }
 
-DataCache::Blocks::iterator DataCache::share_block(SegmentCache& owner, std::int64_t begin, Bytes bytes) {
-    make_room(bytes.size());
-    Block block;
-    block.owner = &owner;
-    block.begin = begin;
-    block.capacity = block.used = bytes.size();
-    block.shared = std::move(bytes);
-    blocks_.push_back(std::move(block));
-    block_bytes_ += blocks_.back().capacity;
-    return std::prev(blocks_.end());
-}
-
 void DataCache::make_room(std::size_t bytes) {
     // Entries can be read again as well as blocks; blocks serve the tail, so old entries go first.
     while (block_bytes_ + entry_bytes_ + bytes > budget_ && !entries_.empty()) {
@@ -99,15 +87,9 @@ void SegmentCache::append(std::int64_t offset, const Bytes& bytes) {
         if (!bytes.empty()) clear();
         return;
     }
-    if (bytes.size() >= kMaxBlock) {  // large slices share their memory with little else
-        const auto block = cache_.share_block(*this, offset, bytes);
-        blocks_.push_back(block);
-        return;
-    }
     std::size_t done = 0;
     while (done < bytes.size()) {
-        const bool usable = !blocks_.empty() && blocks_.back()->memory != nullptr &&
-                            blocks_.back()->used < blocks_.back()->capacity;
+        const bool usable = !blocks_.empty() && blocks_.back()->used < blocks_.back()->capacity;
         if (!usable) {
             const std::size_t left = bytes.size() - done;
             std::size_t capacity = kMinBlock;
@@ -133,7 +115,6 @@ Bytes SegmentCache::find(std::int64_t offset, std::size_t length) const {
     const auto inside = static_cast<std::size_t>(offset - block.begin);
     if (inside >= block.used) return {};
     const std::size_t take = std::min(length, block.used - inside);
-    if (block.memory == nullptr) return block.shared.slice(inside, take);
     return Bytes{block.memory, ByteView{block.memory.get() + inside, take}};
 }
 

@@ -2,7 +2,8 @@
 //
 // Recently appended bytes of all segments of a process, and what was read back, within one
 // budget; the oldest blocks go first. Appended bytes are copied into blocks that belong to one
-// segment, so that what is kept is what is counted: a small slice never keeps a receive buffer alive.
+// segment, so that what is kept is what is counted: no slice keeps what was received alive, which counts against a budget
+// of its own that connections wait for.
 // Thread rule: one executor. Lifetime: the cache outlives its SegmentCaches.
 #pragma once
 
@@ -75,15 +76,13 @@ private:
     struct Block {
         SegmentCache* owner = nullptr;
         std::int64_t begin = 0;  // offset in the segment
-        std::shared_ptr<std::byte[]> memory;  // empty when `shared` is used
-        Bytes shared;                         // a large append, kept as it came
+        std::shared_ptr<std::byte[]> memory;
         std::size_t capacity = 0;
         std::size_t used = 0;
     };
     using Blocks = std::list<Block>;
 
     Blocks::iterator new_block(SegmentCache& owner, std::int64_t begin, std::size_t capacity);
-    Blocks::iterator share_block(SegmentCache& owner, std::int64_t begin, Bytes bytes);
     void make_room(std::size_t bytes);
     void drop(Blocks::iterator block);
 
