@@ -72,7 +72,7 @@ struct ServerSettings : config::SettingsSet {
                          {.min = ByteSize{64 << 10}, .max = kGiB}};
     Time tiering_age{*this, "tiering-age-max-seconds", 300 * kSecond,
                      "How long the oldest of it waits for that at most", {.min = kSecond, .max = 86'400 * kSecond}};
-    Bytes journal_batch{*this, "journal-batch-bytes-max", {4 << 20}, "What one sync of the journal takes at most",
+    Bytes journal_batch{*this, "journal-batch-bytes-max", {2 << 20}, "What one sync of the journal takes at most",
                         {.min = ByteSize{64 << 10}, .max = ByteSize{64 << 20}}};
     Bytes journal_keep_free{*this, "journal-keep-free-bytes", {64 << 20},
                             "Space that is left free on the file system when a journal file is made"};

@@ -100,7 +100,7 @@ TEST_F(SettingsOfTheProgram, UnknownVariablesAreErrorsAndServiceLinksAreNot) {
 TEST_F(SettingsOfTheProgram, BecomeTheOptionsOfTheStore) {
     CommandLine line;
     line.flags = {{"data-dir", "/d"},           {"segmentstore-port", "5"},       {"cache-bytes", "9MiB"},
-                  {"connections-max", "77"},    {"write-stall-timeout-seconds", "90"}, {"journal-batch-bytes-max", "2MiB"},
+                  {"connections-max", "77"},    {"write-stall-timeout-seconds", "90"}, {"journal-batch-bytes-max", "1MiB"},
                   {"keyvalue-cache-bytes", "3MiB"}};
     ServerSettings settings;
     ASSERT_TRUE(load_settings(line, settings).ok());
@@ -110,7 +110,7 @@ TEST_F(SettingsOfTheProgram, BecomeTheOptionsOfTheStore) {
     EXPECT_EQ(options.cache_bytes, 9u << 20);
     EXPECT_EQ(options.connections_max, 77u);
     EXPECT_EQ(options.stall_limit, std::chrono::seconds{90});
-    EXPECT_EQ(options.journal_batch_bytes_max, 2u << 20);
+    EXPECT_EQ(options.journal_batch_bytes_max, 1u << 20);
     EXPECT_EQ(settings.engine().cache_bytes, 3u << 20);
 }
 

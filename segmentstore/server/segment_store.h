@@ -24,7 +24,7 @@ struct SegmentStoreOptions {
     std::uint64_t journal_file_bytes = 64ull * 1024 * 1024;
     // 0: only the disk limits. Writers are held back when three quarters of it wait for long-term storage.
     std::uint64_t journal_total_bytes_max = 0;
-    std::size_t journal_batch_bytes_max = 4 * 1024 * 1024;  // of entries in one group commit
+    std::size_t journal_batch_bytes_max = 2 * 1024 * 1024;  // of entries in one group commit
     std::uint64_t journal_keep_free_bytes = 64ull * 1024 * 1024;  // left on the file system when a file is made
 
     // Long-term storage; empty: <data_directory>/storage. Formatted together with the data directory.

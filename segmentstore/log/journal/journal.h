@@ -38,7 +38,7 @@ struct JournalOptions {
     // quarter of it.
     std::uint64_t file_bytes = 64ull * 1024 * 1024;
     // A batch takes at most this many bytes of entries, but at least one entry.
-    std::size_t batch_bytes_max = 4 * 1024 * 1024;
+    std::size_t batch_bytes_max = 2 * 1024 * 1024;
     // Files beyond this total are not created: appends answer kNoSpace. 0: only the disk limits.
     // The file that a start needs is made all the same.
     std::uint64_t total_bytes_max = 0;
