@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::uint64_t kReadMicroseconds = 20;
 constexpr std::uint64_t kWriteMicroseconds = 2000;
+constexpr std::uint64_t kLateMicroseconds = 1'000'000;
 
 }  // namespace
 
@@ -56,7 +57,9 @@ Task<Result<std::vector<std::string>>> EmbeddedMetadata::do_children(std::string
 Task<Result<ChangeId>> EmbeddedMetadata::do_multi(std::vector<Operation> operations, Nonce nonce) {
     MR_CO_TRY_VOID(co_await wait_for_turn());
     Result<ChangeId> result = co_await inner_.multi(std::move(operations), nonce);
-    co_await sleep_for(runtime_.clock, a_while(kWriteMicroseconds));
+    // Writes are few: without this hardly a process dies between one and its answer.
+    const bool late = random_.one_in(10);
+    co_await sleep_for(runtime_.clock, a_while(late ? kLateMicroseconds : kWriteMicroseconds));
     if (dead_ && result) MR_PROBE("endtoend.metadata.died_after_write");
     MR_CO_TRY_VOID(alive(Fate::kUnknown));
     co_return result;
