@@ -28,7 +28,10 @@ public:
         limits_.push_back({std::move(room), kept_back});
     }
 
-    bool available() const { return taken_ < bytes_max_ && log_takes(1); }
+    // While it says so appends wait, although there would be room for them. Whoever ends that notifies changed().
+    void hold_back_while(std::function<bool()> condition) { held_back_ = std::move(condition); }
+
+    bool available() const { return taken_ < bytes_max_ && log_takes(1) && !(held_back_ && held_back_()); }
     // A braked flow still gets a frame through now and then from this much more.
     static constexpr std::size_t kReserveBytes = 16 * 1024 * 1024;
     bool reserve_available() const {
@@ -70,6 +73,7 @@ private:
 
     const std::size_t bytes_max_;
     std::vector<Limit> limits_;
+    std::function<bool()> held_back_;
     std::size_t taken_ = 0;
     std::size_t troubled_ = 0;
     Signal changed_;

@@ -130,6 +130,7 @@ Task<void> Container::tier_loop() {
         tiering_progress_ = clock_.now();
         const Result<bool> done = co_await tier_once();
         tiering_progress_.reset();
+        if (credits_.available()) credits_.changed().notify_all();
         if (done) {
             failures = 0;
             tiering_trouble_.clear();
@@ -214,6 +215,7 @@ Task<Result<void>> Container::tier_window(Boundary end) {
     WindowTiered tiered;
     tiered.cursor = end.position;
     window_end_ = end.position;
+    const DataCache::Move move{cache_, clock_.now()};
     const bool any = std::any_of(untiered_.begin(), untiered_.end(), [&](const auto& segment) {
         return !segment->committed.deleted &&
                std::max(segment->tiered.end(), segment->committed.start_offset) < segment->extents.begin_of(end.position.index);
@@ -279,6 +281,7 @@ Task<Result<void>> Container::write_runs(ObjectId object, LogPosition end, std::
             std::vector<Bytes> pieces{read.data};
             MR_CO_TRY_VOID(co_await writer->add(range.segment->key.number(), range.segment->name, cursor.offset_, std::move(pieces)));
             tiering_progress_ = clock_.now();
+            cache_.moved(*tiering_progress_);
             cursor.offset_ += static_cast<std::int64_t>(read.data.size());
         }
     }

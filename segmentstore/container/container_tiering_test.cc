@@ -79,6 +79,25 @@ TEST_F(ContainerTieringTest, WhatTheCacheWillNotKeepMovesBeforeItsWindowIsFull) 
     cache.gathered(4 * share, 0);
 }
 
+TEST(DataCache, IsBackloggedWhileWhatMovesIsMoreThanItKeeps) {
+    DataCache cache{16 << 20};
+    const MonotonicTime now{1s};
+    cache.gathered(0, 11 << 20);
+    EXPECT_FALSE(cache.backlogged(now)) << "nothing moves";
+    {
+        const DataCache::Move move{cache, now};
+        EXPECT_TRUE(cache.backlogged(now));
+        EXPECT_FALSE(cache.backlogged(now + 2s)) << "nor does it with a storage that hangs";
+        cache.moved(now + 2s);
+        EXPECT_TRUE(cache.backlogged(now + 3s));
+        cache.gathered(11 << 20, 10 << 20);
+        EXPECT_FALSE(cache.backlogged(now + 3s));
+        cache.gathered(10 << 20, 11 << 20);
+    }
+    EXPECT_FALSE(cache.backlogged(now + 3s));
+    cache.gathered(11 << 20, 0);
+}
+
 TEST_F(ContainerTieringTest, WhatIsOldEnoughGoesThoughItIsLittle) {
     add("little");
     world.run_for(59min);

@@ -7,6 +7,7 @@
 // Thread rule: one executor. Lifetime: the cache outlives its SegmentCaches.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <list>
 #include <map>
@@ -16,6 +17,7 @@
 
 #include "common/base/bytes.h"
 #include "common/model/ids.h"
+#include "common/runtime/clock.h"
 #include "common/runtime/signal.h"
 #include "common/runtime/task.h"
 #include "segmentstore/log/durable_log.h"
@@ -43,6 +45,29 @@ public:
         return bytes >= kLeastMoved && gathered_bytes_ >= budget_ / 4 && bytes >= gathered_bytes_ / gatherers_;
     }
     static constexpr std::uint64_t kLeastMoved = 2 * 1024 * 1024;
+
+    // A container moves something to long-term storage for as long as this lives.
+    class Move {
+    public:
+        Move(DataCache& cache, MonotonicTime now) : cache_{cache} {
+            ++cache_.moves_;
+            cache_.moved(now);
+        }
+        Move(const Move&) = delete;
+        Move& operator=(const Move&) = delete;
+        ~Move() { --cache_.moves_; }
+
+    private:
+        DataCache& cache_;
+    };
+    // Some of it has moved.
+    void moved(MonotonicTime now) { moved_at_ = now; }
+    // Whether more is gathered than can be kept here until it has moved, while it does move: a storage that takes nothing
+    // is no reason to wait for it.
+    bool backlogged(MonotonicTime now) const {
+        return moves_ > 0 && gathered_bytes_ > budget_ / 8 * 5 && now < moved_at_ + kMovesWithin;
+    }
+    static constexpr std::chrono::seconds kMovesWithin{2};
 
     // What was read back: an entry of a log, or an extent of an object.
     struct ReadKey {
@@ -92,6 +117,8 @@ private:
     std::size_t block_bytes_ = 0;
     std::uint64_t gathered_bytes_ = 0;
     std::uint64_t gatherers_ = 0;  // containers that have any
+    std::size_t moves_ = 0;
+    MonotonicTime moved_at_;
 
     struct KeptEntry {
         ReadKey key;

@@ -1067,6 +1067,26 @@ TEST_F(SessionTest, WhatSharesAConnectionWithBrakedWritersGoesOn) {
     EXPECT_EQ(stored(), "readable" + std::string(1'200'000, 'x') + "fourfive");
 }
 
+TEST_F(SessionTest, WritersThatAreHeldBackStillGetAFrameThrough) {
+    create_segment();
+    create_segment("s/t/1.#epoch.0");
+    bool held_back = true;
+    credits_.hold_back_while([&held_back] { return held_back; });
+    Connected& c = connect();
+    set_up(c);
+    send(c, append(1, "1"), append(2, "2"), append(3, "3"));
+    EXPECT_TRUE(taken(c).empty());
+    Connected& other = connect();
+    send(other, wire::DeleteSegment{6, "s/t/1.#epoch.0", ""});
+    EXPECT_EQ(take_one<wire::SegmentDeleted>(other).request_id, 6);
+    world_.run_for(5s);
+    EXPECT_EQ(take_one<wire::DataAppended>(c).event_number, 1);
+    held_back = false;
+    credits_.changed().notify_all();
+    settle();
+    EXPECT_EQ(stored(), "123");
+}
+
 TEST_F(SessionTest, BrakedFramesAreBounded) {
     create_segment();
     Connected& c = connect();
