@@ -236,7 +236,8 @@ SegmentStore::Health SegmentStoreImpl::health() const {
     const bool full = std::any_of(slots_.begin(), slots_.end(),
                                   [](const Slot& slot) { return slot.container && slot.container->full(); });
     if (full) return Health::kFull;
-    return credits_.log_short() ? Health::kShort : Health::kServing;
+    const bool waiting = credits_.log_short() && short_since_ && runtime_.clock.now() - *short_since_ >= kShortTold;
+    return waiting ? Health::kShort : Health::kServing;
 }
 
 std::string SegmentStoreImpl::storage_trouble() const {
@@ -303,6 +304,8 @@ void SegmentStoreImpl::start_session(std::unique_ptr<ByteStream> stream) {
 }
 
 void SegmentStoreImpl::housekeeping() {
+    if (!credits_.log_short()) short_since_.reset();
+    else if (!short_since_) short_since_ = runtime_.clock.now();
     metrics_.count(connections_);
     metrics_.cache_bytes.set(static_cast<double>(cache_.bytes()));
     metrics_.admitted_bytes.set(static_cast<double>(credits_.taken()));

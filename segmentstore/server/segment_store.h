@@ -67,7 +67,7 @@ public:
     // Stops accepting, commits what was admitted, closes.
     virtual Task<void> close() = 0;
 
-    // kShort: the journal has no room for appends, which wait; kFull: they are refused.
+    // kShort: the journal has had no room for appends for some seconds, and they wait; kFull: they are refused.
     enum class Health : std::uint8_t { kServing, kShort, kFull, kFailed };
     virtual Health health() const = 0;
     // Why long-term storage takes nothing; empty when it does. Appends go on for as long as the journal has room, then

@@ -28,6 +28,8 @@ public:
     static constexpr std::uint64_t kMinJournalFileBytes = 4 * 1024 * 1024;
     static constexpr std::chrono::seconds kHousekeepingEvery{5};
     static constexpr std::chrono::milliseconds kAcceptRetry{100};
+    // Under a load that is more than long-term storage takes the journal has no room for moments.
+    static constexpr std::chrono::seconds kShortTold{5};
 
     SegmentStoreImpl(Runtime runtime, SegmentStoreOptions options);
     ~SegmentStoreImpl() override;
@@ -76,6 +78,8 @@ private:
     std::list<std::unique_ptr<Session>> sessions_;
     std::optional<Clock::TimerId> housekeeping_timer_;
 
+    // Since when the journal has no room for appends, as far as was looked.
+    std::optional<MonotonicTime> short_since_;
     std::optional<Error> failure_;
     OneShot<Error> failed_;
     bool closing_ = false;
