@@ -108,9 +108,14 @@ class DamagedDirectoryTest(FaultTest):
         store = self.store(*options)
         store.start()
         self.fill(store, events)
+        if options == MOVED:
+            wait_for(lambda: all(row["snapshot"] for row in self.table(store, "containers")), "each container has moved something")
         self.assertEqual(store.terminate(), 0)
         shutil.copytree(store.directory, store.directory + ".whole")
         return store
+
+    def table(self, store, what):
+        return json.loads(self.done(run("admin", what, store.directory, "--output", "json")).out)
 
     def make_whole(self, store):
         shutil.rmtree(store.directory)
