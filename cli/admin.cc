@@ -258,7 +258,9 @@ Task<int> verify(Runtime runtime, const CommandLine& line, const AdminArguments&
     for (int look = 2; running && !report.clean() && look <= kLooks; ++look) {
         co_await sleep_for(runtime.clock, kBetweenLooks);
         inspect::VerifyReport again = co_await inspect::verify(runtime, arguments.place);
-        keep_common(again.damage, report.damage);
+        // Who could not look has seen nothing to the contrary.
+        if (report.looked_at_all && !again.looked_at_all) continue;
+        if (report.looked_at_all) keep_common(again.damage, report.damage);
         report = std::move(again);
     }
     if (running) {

@@ -38,6 +38,7 @@ public:
             co_await check_storage_alone();
             co_return std::move(report_);
         }
+        report_.looked_at_all = true;
         if (!(*view)->torn().empty()) {
             report_.remarks.push_back("the last write was cut off, and was never acknowledged: " + (*view)->torn());
         }

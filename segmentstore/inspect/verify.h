@@ -14,6 +14,8 @@
 namespace millrace::inspect {
 
 struct VerifyReport {
+    // Whether the journal could be read, so that what is not said to be damaged is not.
+    bool looked_at_all = false;
     // What cannot be trusted, or is missing: names file or object, and offset.
     std::vector<std::string> damage;
     // Nothing is lost, but somebody may want to know.
