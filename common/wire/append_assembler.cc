@@ -11,9 +11,8 @@ Error bad_append(const WriterId& writer, const std::string& what) {
 }
 
 // Adds what of `tail` and `end` belongs to the append. `tail` is what the block holds beyond its
-// whole events: nothing, or a nested frame that fills the block up.
+// whole events: a nested frame that fills the block up.
 Result<void> add_tail(const Bytes& tail, const AppendBlockEnd& end, AppendData& data) {
-    if (tail.empty()) return ok();
     if (tail.size() < kFrameHeaderBytes) {
         return bad_append(end.writer_id, "AppendBlock ends in " + std::to_string(tail.size()) +
                                              " bytes after its whole events, too few for a nested frame");

@@ -35,6 +35,7 @@ Container::Container(Executor executor, Clock& clock, log::DurableLog& log, Admi
 Container::~Container() {
     MR_CHECK(gate_.inside() == 0);
     cache_.gathered(untiered_bytes_, 0);
+    if (troubled_) credits_.change_troubled(false);
 }
 
 Task<void> Container::close() {

@@ -30,8 +30,8 @@ struct EmbeddedOptions {
 
 class EmbeddedMetadataStore : public MetadataStore {
 public:
-    // kInUse: another process has the directory; kNotFound: it was used and is gone; kUnsupported: another version, or something else, wrote it; kCorrupt; kIo;
-    // kNoSpace: it is new, or has ephemeral nodes to remove, and the disk is full. The runtime outlives the store.
+    // kInUse: another process has the directory; kNotFound: it was used and is gone; kUnsupported: another version, or
+    // something else, wrote it; kCorrupt; kIo; kNoSpace: it is new, or has ephemeral nodes to remove, and the disk is full. The runtime outlives the store.
     static Task<Result<std::unique_ptr<EmbeddedMetadataStore>>> open(Runtime runtime,
                                                                      std::shared_ptr<keyvalue::Engine> engine,
                                                                      EmbeddedOptions options);

@@ -405,6 +405,16 @@ TEST_F(JournalTest, KnowsWhatTheDiskTakesAndLooksAgainWhileItIsFull) {
     for (int i = 0; i < 20; ++i) ASSERT_TRUE(append(100'000, 'b').ok());
 }
 
+TEST_F(JournalTest, DoesNotLookForSpaceWhenItsOwnLimitIsReached) {
+    options.total_bytes_max = 2 * kMiB;
+    int more = 0;
+    options.more_room = [&more] { ++more; };
+    ASSERT_TRUE(open_log().ok());
+    for (int i = 0; i < 15; ++i) ASSERT_TRUE(append(100'000, 'a').ok());
+    world.run_for(10s);
+    EXPECT_EQ(more, 0);
+}
+
 TEST_F(JournalTest, AsksTheLogsThatHoldOldFilesToBeTruncated) {
     options.crowded_bytes = 4 * kMiB;
     std::map<std::uint32_t, int> asked;

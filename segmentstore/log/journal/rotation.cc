@@ -340,7 +340,8 @@ void JournalImpl::prepare_in_background() {
             MR_LOG_WARN("next journal file not made", {"reason", made.error().to_string()});
         preparing_ = false;
         prepared_changed_.notify_all();
-        if (!prepare_failed_ || std::exchange(watching_disk_, true)) co_return;
+        // Room within total_bytes_max is made by truncation, which tells.
+        if (!prepare_failed_ || disk_takes_a_file() || std::exchange(watching_disk_, true)) co_return;
         gate_.spawn(runtime_.executor, [this] { return watch_full_disk(); });
     });
 }
