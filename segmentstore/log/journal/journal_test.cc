@@ -464,6 +464,24 @@ TEST_F(JournalTest, AFailedWriteIsFinal) {
     EXPECT_TRUE(journal->stats().failed);
 }
 
+// Whether it happened shows when the power fails: until then the file may seem to be whole.
+TEST_F(JournalTest, AFileWhoseCutFailedIsNotUsedAgain) {
+    options.file_bytes = 4 * kMiB;
+    for (int life = 0; life < 30; ++life) {
+        ASSERT_TRUE(open_log().ok()) << "life " << life;
+        for (int i = 0; i < 5; ++i) ASSERT_TRUE(append(10'000, 'a').ok());
+        restart();
+        // Four changes make the first file, the fifth cuts the one before it.
+        node.disk().faults().fail_write_in = 5;
+        ASSERT_TRUE(open_log().ok()) << "life " << life;
+        ASSERT_EQ(node.disk().faults().fail_write_in, 0u);
+        ASSERT_TRUE(truncate(log->next().number(), "").ok());
+        world.run_for(1s);
+        EXPECT_EQ(journal->stats().recycled, 0u);
+        restart();
+    }
+}
+
 TEST_F(JournalTest, AFailedReadFailsThatReadOnly) {
     ASSERT_TRUE(open_log().ok());
     ASSERT_TRUE(append(100, 'a').ok());

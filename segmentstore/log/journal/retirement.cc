@@ -55,7 +55,7 @@ void JournalImpl::dispose_of_retired(ByteView body) {
 Task<void> JournalImpl::dispose_of(SealedFile file) {
     reader_.forget(static_cast<std::uint32_t>(file.item.file_seq));
     while (preparing_ && !closing_) co_await prepared_changed_.wait();
-    const bool fits = file.disk_bytes == options_.file_bytes &&
+    const bool fits = file.disk_bytes == options_.file_bytes && !file.cut_failed &&
                       (options_.total_bytes_max == 0 || total_bytes_ <= options_.total_bytes_max);
     std::string name = file_name(file.item.file_seq);
     if (fits && ready_.size() < kReadyMax && !closing_ && !failure_) {
@@ -101,12 +101,6 @@ Task<Result<void>> JournalImpl::recycle(std::string& name, OpenFile& next) {
     name = new_name + std::string{kUnfinishedSuffix};
     MR_CO_TRY_VOID(co_await runtime_.disk.sync_directory(options_.directory));
     MR_CO_TRY(next.file, co_await runtime_.disk.open(unfinished, {.mode = OpenMode::kReadWrite, .direct = true}));
-    // A cut that was reported as failed may have happened all the same.
-    MR_CO_TRY(const std::uint64_t size, co_await next.file->size());
-    if (size != next.header.file_bytes) {
-        co_return Error{ErrorCode::kFailedPrecondition, unfinished + " has " + std::to_string(size) + " instead of " +
-                                                            std::to_string(next.header.file_bytes) + " bytes"};
-    }
     AlignedBuffer block{kBlockBytes};
     encode_file_header(next.header, block.mutable_view());
     MR_CO_TRY_VOID(co_await next.file->write_and_sync(0, block.view()));

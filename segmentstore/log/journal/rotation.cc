@@ -197,12 +197,16 @@ Task<void> JournalImpl::tidy_up(Recovered& recovered) {
             path, OpenOptions{.mode = OpenMode::kReadWrite, .direct = true});
         if (!file) continue;
         const Result<std::uint64_t> before = co_await (*file)->size();
-        const Result<void> cut = co_await (*file)->truncate(item.end);
-        if (!before || !cut) continue;
-        total_bytes_ -= *before - item.end;
-        for (SealedFile& file : sealed_) {
-            if (file.item.file_seq == item.file_seq) file.disk_bytes = item.end;
+        if (!before) continue;
+        const auto sealed = std::find_if(sealed_.begin(), sealed_.end(),
+                                         [&](const SealedFile& sealed) { return sealed.item.file_seq == item.file_seq; });
+        MR_CHECK(sealed != sealed_.end());
+        if (!co_await (*file)->truncate(item.end)) {
+            sealed->cut_failed = true;
+            continue;
         }
+        total_bytes_ -= *before - item.end;
+        sealed->disk_bytes = item.end;
     }
 }
 

@@ -42,6 +42,8 @@ struct SealedFile {
     FileListItem item;
     std::uint64_t disk_bytes = 0;
     FileUse use;
+    // A cut that failed may have happened, or happen at the next crash: the file gets no other life.
+    bool cut_failed = false;
 };
 
 }  // namespace millrace::log
