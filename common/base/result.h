@@ -52,11 +52,7 @@ public:
     Result() : error_{std::in_place, ErrorCode::kInternal, "result was never set"} {}
     Result(Error error) : error_{std::move(error)} {}  // NOLINT(google-explicit-constructor)
 
-    static Result success() {
-        Result result;
-        result.error_.reset();
-        return result;
-    }
+    static Result success() { return Result{Success{}}; }
 
     bool ok() const { return !error_.has_value(); }
     explicit operator bool() const { return ok(); }
@@ -66,6 +62,9 @@ public:
     Error&& error() && { MR_CHECK(!ok()); return std::move(*error_); }
 
 private:
+    struct Success {};
+    explicit Result(Success) {}
+
     std::optional<Error> error_;
 };
 

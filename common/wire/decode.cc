@@ -160,7 +160,7 @@ template <class T>
 }
 
 template <class T>
-Result<Message> decode_as(ByteView payload, const Bytes& memory) {
+Result<Message> decode_any(ByteView payload, const Bytes& memory) {
     Result<Message> result{Message{std::in_place_type<T>}};
     FieldReader<false> reader{payload, memory};
     T::walk(reader, *std::get_if<T>(&result.value()));
@@ -170,6 +170,18 @@ Result<Message> decode_as(ByteView payload, const Bytes& memory) {
 
 }  // namespace
 
+template <class M>
+Result<M> decode_as(ByteView payload, const Bytes& memory) {
+    Result<M> result{M{}};
+    FieldReader<false> reader{payload, memory};
+    M::walk(reader, result.value());
+    if (reader.failed()) [[unlikely]] return malformed<M>(payload, memory);
+    return result;
+}
+#define MR_WIRE_DECODE_AS(name, code, sender) template Result<name> decode_as<name>(ByteView payload, const Bytes& memory);
+MR_WIRE_MESSAGES(MR_WIRE_DECODE_AS)
+#undef MR_WIRE_DECODE_AS
+
 Result<Message> decode(const Frame& frame) { return decode(frame.type, frame.payload.view(), frame.payload); }
 
 Result<Message> decode(FrameType type, ByteView payload, const Bytes& memory) {
@@ -177,7 +189,7 @@ Result<Message> decode(FrameType type, ByteView payload, const Bytes& memory) {
         case FrameType::kEvent:
             return Error{ErrorCode::kBadRequest, "Event came as a frame of its own; it belongs into an AppendBlock"};
 #define MR_WIRE_DECODE(name, code, sender) \
-    case FrameType::k##name: return decode_as<name>(payload, memory);
+    case FrameType::k##name: return decode_any<name>(payload, memory);
             MR_WIRE_MESSAGES(MR_WIRE_DECODE)
 #undef MR_WIRE_DECODE
     }

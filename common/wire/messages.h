@@ -62,6 +62,9 @@ FrameType type_of(const Message& message);
 Result<Message> decode(const Frame& frame);
 // The same for a payload that lies in `memory`: what the message keeps of it shares that.
 Result<Message> decode(FrameType type, ByteView payload, const Bytes& memory);
+// The same, where the type is known: without the way through a variant.
+template <class M>
+Result<M> decode_as(ByteView payload, const Bytes& memory);
 
 // Appends the whole frame, header included. Strings that take more than 65,535 bytes when encoded
 // are cut after the last character that fits; invalid UTF-8 is sent as U+FFFD.

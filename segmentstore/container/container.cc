@@ -172,8 +172,8 @@ bool Container::owns(const WriterHandle& handle) const {
     return record != handle.segment_->attributes.end() && record->second.owner == handle.owner_;
 }
 
-AppendOutcome Container::append(const WriterHandle& handle, std::int64_t event_number, std::int32_t event_count,
-                                std::span<const Bytes> pieces, std::optional<std::int64_t> expected_offset) {
+AppendOutcome Container::append(const WriterHandle& handle, const EventNumbers& events, std::span<const Bytes> pieces,
+                                std::optional<std::int64_t> expected_offset) {
     if (stopped_ || !handle) return {};
     const std::shared_ptr<Segment>& segment = handle.segment_;
     const auto record = segment->attributes.find(handle.writer_);
@@ -184,7 +184,7 @@ AppendOutcome Container::append(const WriterHandle& handle, std::int64_t event_n
     if (segment->admitted.deleted) return {Status::kNoSuchSegment, fact(newest), 0};
     if (segment->admitted.sealed) return {Status::kSealed, fact(newest), 0};
     // Numbers say what is new: an equal one would store an event twice.
-    if (event_number <= record->second.value) return {Status::kInvalidEventNumber, fact(newest), 0};
+    if (events.first <= record->second.value) return {Status::kInvalidEventNumber, fact(newest), 0};
     if (expected_offset && *expected_offset != segment->admitted.length) {
         return {Status::kConditionFailed, fact(newest), segment->admitted.length};
     }
@@ -195,10 +195,10 @@ AppendOutcome Container::append(const WriterHandle& handle, std::int64_t event_n
 
     const std::int64_t offset = segment->admitted.length;
     segment->admitted.length += static_cast<std::int64_t>(data_bytes);
-    record->second.value = event_number;
+    record->second.value = events.last;
     const Lsn lsn = admit(OperationType::kAppend, segment,
-                          Append{segment->key, offset, handle.writer_, event_number, event_count},
-                          pieces, event_count);
+                          Append{segment->key, offset, handle.writer_, events.last, events.count},
+                          pieces, events.count);
     return {Status::kOk, done(lsn), segment->admitted.length};
 }
 

@@ -97,6 +97,16 @@ struct SetupOutcome {
     WriterHandle handle;
 };
 
+// Of what is appended as one. An append has the number of its last event; where several of a writer are stored as one,
+// `first` is the number of the first of them.
+struct EventNumbers {
+    std::int64_t first = 0;
+    std::int64_t last = 0;
+    std::int32_t count = 0;  // of events
+
+    static EventNumbers of_one_append(std::int64_t number, std::int32_t count) { return {number, number, count}; }
+};
+
 struct AppendOutcome {
     Status status = Status::kStopped;
     Dependency depends_on;
@@ -269,12 +279,11 @@ public:
     bool owns(const WriterHandle& handle) const;
     // Pieces below this are copied; larger ones keep alive what they are slices of.
     static constexpr std::size_t kCopiedBelow = LogWriter::kCopiedBelow;
-    // Appends all pieces as one: wholly or not at all, contiguous. `event_number` is that of the last
-    // of `event_count` events and must be above every number admitted for this writer before. With an
-    // `expected_offset` only if the segment has exactly that length: otherwise kConditionFailed, and the number
-    // is not used up.
-    AppendOutcome append(const WriterHandle& handle, std::int64_t event_number, std::int32_t event_count,
-                         std::span<const Bytes> pieces, std::optional<std::int64_t> expected_offset = {});
+    // Appends all pieces as one: wholly or not at all, contiguous. The numbers must be above every one admitted for this
+    // writer before. With an `expected_offset` only if the segment has exactly that length: otherwise kConditionFailed, and
+    // the numbers are not used up.
+    AppendOutcome append(const WriterHandle& handle, const EventNumbers& events, std::span<const Bytes> pieces,
+                         std::optional<std::int64_t> expected_offset = {});
     // Forgets the bytes before `offset`, which is one of [start offset, length]; sealed segments too.
     TruncateOutcome truncate(std::string_view name, std::int64_t offset);
     // kNoAttributeValue for one that was never set.

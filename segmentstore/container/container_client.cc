@@ -296,7 +296,7 @@ void ContainerClient::append() {
     const std::int64_t length = same ? static_cast<std::int64_t>(segment->bytes.size()) : 0;
     const bool wrong = random_.one_in(3);
     if (random_.one_in(8)) condition = wrong ? length + 1 : length;
-    const AppendOutcome outcome = container_.append(session.handle, number, 1, pieces, condition);
+    const AppendOutcome outcome = container_.append(session.handle, EventNumbers::of_one_append(number, 1), pieces, condition);
     const Status expected = overtaken            ? Status::kInvalidEventNumber
                             : !same              ? Status::kNoSuchSegment
                             : segment->sealed    ? Status::kSealed

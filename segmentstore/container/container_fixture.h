@@ -74,7 +74,7 @@ protected:
     }
     AppendOutcome append(const WriterHandle& handle, std::int64_t number, std::string_view data) {
         const std::vector<Bytes> pieces{Bytes::copy_of(data)};
-        return container->append(handle, number, 1, pieces);
+        return container->append(handle, EventNumbers::of_one_append(number, 1), pieces);
     }
     ReadOutcome read(std::int64_t offset, std::size_t length = 1 << 20, std::string name = kName) {
         Container* const reading = container.get();

@@ -105,14 +105,14 @@ TEST_F(ContainerTest, AConditionalAppendNeedsTheLengthAndThenOnlyUsesItsNumber) 
     create();
     auto writer = container->setup_append(kName, writer_id(1)).handle;
     const std::vector<Bytes> data{Bytes::copy_of("data")};
-    EXPECT_EQ(container->append(writer, 1, 1, data, 0).length_after, 4);
-    const AppendOutcome late = container->append(writer, 2, 1, data, 0);
+    EXPECT_EQ(container->append(writer, EventNumbers::of_one_append(1, 1), data, 0).length_after, 4);
+    const AppendOutcome late = container->append(writer, EventNumbers::of_one_append(2, 1), data, 0);
     EXPECT_EQ(late.status, Status::kConditionFailed);
     EXPECT_EQ(late.length_after, 4);
     EXPECT_EQ(late.depends_on, container->admitted());  // a refusal may not run ahead of the log either
     // The number was not used up, and comes before the condition.
-    EXPECT_EQ(container->append(writer, 1, 1, data, 0).status, Status::kInvalidEventNumber);
-    EXPECT_EQ(container->append(writer, 2, 1, data, 4).status, Status::kOk);
+    EXPECT_EQ(container->append(writer, EventNumbers::of_one_append(1, 1), data, 0).status, Status::kInvalidEventNumber);
+    EXPECT_EQ(container->append(writer, EventNumbers::of_one_append(2, 1), data, 4).status, Status::kOk);
     ASSERT_TRUE(commits(container->admitted()));
     ASSERT_TRUE(crash().ok());
     EXPECT_EQ(container->setup_append(kName, writer_id(1)).last_event_number, 2);
@@ -602,8 +602,8 @@ TEST_F(SharedContainerTest, ProvesWhatItTellsFromMemory) {
         container->set_attribute(kName, writer_id(7), 1, 9).depends_on,
         container->setup_append(kName, writer_id(2)).depends_on,
         container->setup_append("scope/none/0.#epoch.0", writer_id(2)).depends_on,
-        container->append(setup.handle, 1, 1, data).depends_on,
-        container->append(setup.handle, 2, 1, data, 0).depends_on,
+        container->append(setup.handle, EventNumbers::of_one_append(1, 1), data).depends_on,
+        container->append(setup.handle, EventNumbers::of_one_append(2, 1), data, 0).depends_on,
         read(0, 1, "scope/none/0.#epoch.0").depends_on,
     };
     settle();

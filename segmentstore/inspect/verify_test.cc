@@ -64,7 +64,7 @@ protected:
         const std::string data(20'000, 'x');
         for (std::int64_t number = 1; number <= 5; ++number) {
             const std::vector<Bytes> pieces{Bytes::copy_of(data)};
-            const auto appended = filled.append(setup.handle, number, 1, pieces);
+            const auto appended = filled.append(setup.handle, container::EventNumbers::of_one_append(number, 1), pieces);
             ASSERT_EQ(appended.status, container::Status::kOk);
             ASSERT_TRUE(world.run_until([&] { return filled.settled(appended.depends_on); }, 10s));
         }

@@ -13,6 +13,7 @@
 #include <list>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -24,6 +25,7 @@
 #include "common/wire/messages.h"
 #include "segmentstore/container/admission.h"
 #include "segmentstore/container/container.h"
+#include "segmentstore/server/append_run.h"
 #include "segmentstore/server/principal.h"
 #include "segmentstore/server/reply_queue.h"
 #include "segmentstore/server/segment_store.h"
@@ -71,6 +73,8 @@ public:
     static constexpr std::chrono::seconds kBrakedFrameEvery{4};
     // Frames of braked writers that are taken from the connection, so that those behind them are seen.
     static constexpr std::size_t kMaxHeldBytes = 1024 * 1024;
+    // Whether there is room for small appends is looked at after so much of them.
+    static constexpr std::size_t kLookEvery = AppendRun::kBytesMax;
     static constexpr std::chrono::seconds kDrainLimit{5};
     // Smaller slices of what was received are copied when they are admitted: what waits for the log
     // then keeps at most so many times of what the credits count.
@@ -91,7 +95,7 @@ private:
 
     Task<void> serve_frames();
     // Whether a frame of this type has to wait for those that are held, or has to be held itself.
-    bool has_to_wait(wire::FrameType type) const;
+    bool has_to_wait(wire::FrameType type);
     // Takes a frame off the connection; while too many are held, waits.
     Task<void> hold(wire::Frame frame);
     Task<void> serve_held();
@@ -118,6 +122,8 @@ private:
     // Hands a message to its on() when its sender may ask for that (access.h), and answers it otherwise.
     template <class M>
     Next admit(M message);
+    template <class M>
+    Next decode_and_admit(const transport::FrameView& frame, const Bytes& memory);
     // Answers a request that its token does not allow. Whether it did.
     bool refuse_access(Permission needed, const std::string& segment, const std::string& token, wire::RequestId request);
     // The same for a segment whose container is halted.
@@ -130,8 +136,21 @@ private:
     Next on(wire::AppendBlockEnd message);
     Next on(wire::ConditionalAppend message);
     Next on(wire::ConditionalBlockEnd message);
-    // `frame_bytes`: the largest frame that its pieces came in.
-    Next store(const wire::Append& append, std::size_t frame_bytes);
+    // Now, or with others of its writer. `frame_bytes`: the largest frame that its pieces came in.
+    void store(const wire::Append& append, std::size_t frame_bytes);
+    // What is stored and answered as one.
+    struct Stored {
+        container::EventNumbers events;
+        std::span<const Bytes> pieces;
+        std::optional<std::int64_t> expected_offset;
+        // Of the first append, for a refusal, and of the last, for an acknowledgement.
+        wire::RequestId first_request = 0;
+        wire::RequestId last_request = 0;
+    };
+    void store(const std::shared_ptr<SessionWriter>& writer, const Stored& stored);
+    void refuse(const std::shared_ptr<SessionWriter>& writer, const Stored& stored, const container::AppendOutcome& outcome);
+    // Before anything else happens: what came later sees it, and it waits for nothing.
+    void store_run();
     Next on(wire::ReadSegment message);
     Next on(wire::GetStreamSegmentInfo message);
     Next on(wire::CreateSegment message);
@@ -198,6 +217,8 @@ private:
     std::size_t block_bytes_ = 0;  // of the block that is open
     std::unordered_map<WriterId, std::shared_ptr<SessionWriter>> writers_;
     std::shared_ptr<SessionWriter> recent_;  // of the last append
+    AppendRun run_;                          // empty whenever this session waits
+    std::size_t room_seen_ = 0;              // for appends, while less than this is taken; only until this session waits
     std::unordered_map<std::uint32_t, std::unique_ptr<ReplyQueue>> queues_;  // by container; they stay
     std::size_t waiting_replies_ = 0;
     std::size_t waiting_reply_bytes_ = 0;

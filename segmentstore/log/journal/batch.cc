@@ -14,28 +14,29 @@ void BatchBuilder::start(std::size_t record_count, std::size_t body_bytes) {
     end_expected_ = body_at_ + body_bytes;
 }
 
-std::uint32_t BatchBuilder::add(RecordHeader& header, std::span<const Bytes> pieces) {
+std::uint32_t BatchBuilder::add(RecordHeader& header, ByteView body) {
     const std::size_t begin = body_at_;
-    for (const Bytes& piece : pieces) {
-        MR_CHECK(piece.size() <= end_expected_ - body_at_);
-        if (!piece.empty()) std::memcpy(buffer_.data() + body_at_, piece.data(), piece.size());
-        body_at_ += piece.size();
-    }
+    copy(body);
+    header.body_crc = crc32c(body);
     return close_record(header, begin);
 }
 
-std::uint32_t BatchBuilder::add(RecordHeader& header, ByteView body) {
+std::uint32_t BatchBuilder::add(RecordHeader& header, std::span<const Bytes> pieces, std::uint32_t crc) {
     const std::size_t begin = body_at_;
-    MR_CHECK(body.size() <= end_expected_ - body_at_);
-    if (!body.empty()) std::memcpy(buffer_.data() + body_at_, body.data(), body.size());
-    body_at_ += body.size();
+    for (const Bytes& piece : pieces) copy(piece);
+    header.body_crc = crc;
     return close_record(header, begin);
+}
+
+void BatchBuilder::copy(ByteView bytes) {
+    MR_CHECK(bytes.size() <= end_expected_ - body_at_);
+    if (!bytes.empty()) std::memcpy(buffer_.data() + body_at_, bytes.data(), bytes.size());
+    body_at_ += bytes.size();
 }
 
 std::uint32_t BatchBuilder::close_record(RecordHeader& header, std::size_t begin) {
     MR_CHECK(records_ < records_expected_);
     header.body_bytes = static_cast<std::uint32_t>(body_at_ - begin);
-    header.body_crc = crc32c(ByteView{buffer_.data() + begin, body_at_ - begin});
     encode_record_header(header, buffer_.mutable_view().subspan(BatchHeader::kBytes +
                                                                 records_ * RecordHeader::kBytes));
     ++records_;

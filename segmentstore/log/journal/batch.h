@@ -25,16 +25,17 @@ public:
     // Grows the buffer when it is too small. What was built before is gone.
     void start(std::size_t record_count, std::size_t body_bytes);
 
-    // Copies the body once and checksums the copy. Returns the body's offset from the batch's
-    // start; `header`'s length and crc are filled in.
-    std::uint32_t add(RecordHeader& header, std::span<const Bytes> pieces);
+    // Copies the body. Returns its offset from the batch's start; `header`'s length and crc are filled in.
     std::uint32_t add(RecordHeader& header, ByteView body);
+    // The same for a body whose checksum is known: nothing but copying is left for when the disk waits.
+    std::uint32_t add(RecordHeader& header, std::span<const Bytes> pieces, std::uint32_t crc);
 
     // REQUIRES: as many records and bytes as announced were added. Fills in what follows from them,
     // header.header_crc included. The view is valid until the next start().
     ByteView finish(BatchHeader& header, std::uint64_t salt);
 
 private:
+    void copy(ByteView bytes);
     std::uint32_t close_record(RecordHeader& header, std::size_t begin);
 
     AlignedBuffer buffer_;

@@ -47,13 +47,12 @@ ByteBuffer example_batch(std::uint64_t salt, BatchHeader header = example_batch_
     first.epoch = 2;
     first.index = 100;
     const std::vector<Bytes> pieces{Bytes::copy_of("he"), Bytes::copy_of("llo")};
-    EXPECT_EQ(builder.add(first, pieces), 128u);
+    EXPECT_EQ(builder.add(first, pieces, crc32c(as_bytes("hello"))), 128u);
     RecordHeader second;
     second.log = 3;
     second.epoch = 2;
     second.index = 101;
-    const std::vector<Bytes> piece{Bytes::copy_of("!")};
-    EXPECT_EQ(builder.add(second, piece), 133u);
+    EXPECT_EQ(builder.add(second, as_bytes("!")), 133u);
     ByteBuffer bytes;
     bytes.append(builder.finish(header, salt));
     return bytes;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "common/base/crc32c.h"
 #include "common/runtime/assert_on.h"
 #include "common/telemetry/log.h"
 #include "segmentstore/log/journal/journal_impl.h"
@@ -188,6 +189,7 @@ Result<PendingPtr> JournalImpl::submit(LogSlot& slot, RecordType type, std::vect
     pending->type = type;
     pending->pieces = std::move(pieces);
     pending->bytes = bytes;
+    for (const Bytes& piece : pending->pieces) pending->crc = crc32c(piece, pending->crc);
     queue_.push_back(pending);
     queue_bytes_ += bytes;
     wake_.notify_all();
@@ -257,7 +259,7 @@ Task<void> JournalImpl::commit_some() {
             header.epoch = epoch;
             header.index = pending->type == RecordType::kEntry ? next_index++ : pending->first_needed.number();
         }
-        const std::uint32_t body_at = builder_.add(header, pending->pieces);
+        const std::uint32_t body_at = builder_.add(header, pending->pieces, pending->crc);
         locations.push_back(EntryLocation{static_cast<std::uint32_t>(active_.header.file_seq),
                                           static_cast<std::uint32_t>(active_.end + body_at),
                                           header.body_bytes, header.body_crc});

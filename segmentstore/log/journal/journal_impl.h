@@ -40,6 +40,7 @@ struct Pending {
     RecordType type = RecordType::kEntry;
     std::vector<Bytes> pieces;
     std::size_t bytes = 0;
+    std::uint32_t crc = 0;        // of all pieces; computed when they come, for then the disk is busy
     Index first_needed;           // of a truncation
     OneShot<Result<Index>> done;  // only entries get a meaningful index
 };
