@@ -52,8 +52,8 @@ if wanted asan; then
     # The undefined-behaviour sanitizer opens a pipe to find out whether memory can be read; where a test
     # leaves no descriptors, that fails and good objects look bad. The other parts run that test.
     without_descriptors='TooManyOpenFilesConcernsOneConnectionOnly'
-    # It asks for much of the schedule and little of the memory; the release part runs it.
-    long='SimEndToEndRun.MeetsWhatItIsThereFor'
+    # They ask for much of the schedule and little of the memory; the release part runs them.
+    long='SimEndToEndRun.MeetsWhatItIsThereFor|OwnersWorkloadTest.ReachesEveryGap|CrashImages.KeepThePromises|^model\.log'
     asan() {
         # Building nothing of it still configures it, which is what makes the list of programs.
         "$root/scripts/build.sh" asan millrace_base || return 1

@@ -530,5 +530,49 @@ class HangingStorageTest(FaultTest):
         self.assert_has(store, 30)
 
 
+@unittest.skipUnless(os.environ.get("SLOW_DISK"), "SLOW_DISK names no library that makes disks slow")
+class SlowStorageTest(FaultTest):
+    """A long-term storage that works and takes a tenth of what comes."""
+
+    EVENTS = 800
+
+    def test_writers_are_held_back_and_nobody_else(self):
+        store = self.store(*MOVED, "--journal-keep-free-bytes", "0")
+        store.environment = {"LD_PRELOAD": os.environ["SLOW_DISK"], "SLOW_BYTES_PER_SECOND": str(16 * MIB),
+                             "SLOW_BELOW": os.path.join(store.directory, "storage")}
+        store.start()
+        self.fill(store, 1)
+        connection = self.connect(store)
+        connection.set_up(SEGMENTS[0], WRITER)
+
+        def send():
+            for number in range(2, self.EVENTS + 1):
+                connection.socket.sendall(append_block(WRITER, WHOLE, 1, number))
+
+        sender = threading.Thread(target=send)
+        sender.start()
+        self.addCleanup(sender.join)
+        others = self.connect(store)
+        acknowledged = looks = 0
+        while acknowledged < self.EVENTS:
+            acknowledged = struct.unpack_from(">q", connection.receive(DATA_APPENDED), 16)[0]
+            # Answered at once, from what is there.
+            others.info(SEGMENTS[1])
+            looks += 1
+        self.assertGreater(looks, 10)
+        braked = re.search(r"^millrace_segmentstore_appends_braked_total (\d+)$", store.get("/metrics")[1], re.MULTILINE)
+        self.assertGreater(int(braked.group(1)), 0)
+        length = self.EVENTS * len(WHOLE)
+        self.assertTrue(others.read_all(SEGMENTS[0], length) == WHOLE * self.EVENTS)
+        wait_for(lambda: self.health(store)["status"] == "serving", "health says that all is well")
+        self.assertLess(bytes_below(os.path.join(store.directory, "journal")), 40 * MIB)
+        store.kill()
+        store.environment = {}
+        store.start()
+        self.assertTrue(self.connect(store).read_all(SEGMENTS[0], length) == WHOLE * self.EVENTS)
+        self.assertEqual(store.terminate(), 0)
+        self.assertEqual(run("admin", "verify", store.directory).code, 0)
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -42,6 +42,7 @@ class Server:
         self.log_path = directory.rstrip("/") + ".log"
         self.options = options
         self.ports = ports
+        self.environment = {}
         self.process = None
 
     def launch(self):
@@ -50,7 +51,7 @@ class Server:
             self.process = subprocess.Popen(
                 [MILLRACE, *self.COMMAND, "--data-dir", self.directory, "--controller-port", str(self.ports[0]),
                  "--segmentstore-port", str(self.ports[1]), "--http-port", str(self.ports[2]), *self.options],
-                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, text=True)
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, text=True, env={**os.environ, **self.environment})
 
     def start(self):
         self.launch()
