@@ -22,14 +22,19 @@ struct CreateOptions {
 };
 
 // Errors: kUnavailable and kTimedOut (fate unknown; repeat), kWrongHost (repeat), kClosed,
-// kUnauthenticated, kNotFound (only of seal), kInternal (the store's own words).
+// kUnauthenticated, kNotFound (no such segment; not of create and remove), kInternal (the store's own words).
 class Segments {
 public:
     virtual ~Segments() = default;
 
     virtual Task<Result<void>> create(std::string segment, CreateOptions options, Deadline deadline) = 0;
     virtual Task<Result<void>> seal(std::string segment, Deadline deadline) = 0;
+    // What lies before `offset` goes. An offset that the segment does not have, and one that is gone already, change nothing.
+    virtual Task<Result<void>> truncate(std::string segment, std::int64_t offset, Deadline deadline) = 0;
     virtual Task<Result<void>> remove(std::string segment, Deadline deadline) = 0;
+
+    // Bytes that were ever written to it, truncated ones too.
+    virtual Task<Result<std::int64_t>> length(std::string segment, Deadline deadline) = 0;
 };
 
 }  // namespace millrace::controller::segments

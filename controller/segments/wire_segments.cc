@@ -87,6 +87,16 @@ Task<Result<void>> WireSegments::seal(std::string segment, Deadline deadline) {
     co_return refusal("sealing segment " + segment, reply);
 }
 
+Task<Result<void>> WireSegments::truncate(std::string segment, std::int64_t offset, Deadline deadline) {
+    wire::TruncateSegment request;
+    request.segment = segment;
+    request.truncation_offset = offset;
+    MR_CO_TRY(const wire::Message reply, co_await ask(std::move(request), deadline));
+    if (std::holds_alternative<wire::SegmentTruncated>(reply)) co_return ok();
+    if (std::holds_alternative<wire::SegmentIsTruncated>(reply)) co_return ok();
+    co_return refusal("truncating segment " + segment, reply);
+}
+
 Task<Result<void>> WireSegments::remove(std::string segment, Deadline deadline) {
     wire::DeleteSegment request;
     request.segment = segment;
@@ -94,6 +104,18 @@ Task<Result<void>> WireSegments::remove(std::string segment, Deadline deadline) 
     if (std::holds_alternative<wire::SegmentDeleted>(reply)) co_return ok();
     if (std::holds_alternative<wire::NoSuchSegment>(reply)) co_return ok();
     co_return refusal("deleting segment " + segment, reply);
+}
+
+Task<Result<std::int64_t>> WireSegments::length(std::string segment, Deadline deadline) {
+    wire::GetStreamSegmentInfo request;
+    request.segment = segment;
+    MR_CO_TRY(const wire::Message reply, co_await ask(std::move(request), deadline));
+    const auto* const info = std::get_if<wire::StreamSegmentInfo>(&reply);
+    if (info == nullptr) co_return refusal("looking at segment " + segment, reply);
+    if (!info->exists || info->is_deleted) {
+        co_return Error{ErrorCode::kNotFound, "the store does not have the segment " + segment};
+    }
+    co_return info->write_offset;
 }
 
 template <class Message>

@@ -27,7 +27,9 @@ public:
 
     Task<Result<void>> create(std::string segment, CreateOptions options, Deadline deadline) override;
     Task<Result<void>> seal(std::string segment, Deadline deadline) override;
+    Task<Result<void>> truncate(std::string segment, std::int64_t offset, Deadline deadline) override;
     Task<Result<void>> remove(std::string segment, Deadline deadline) override;
+    Task<Result<std::int64_t>> length(std::string segment, Deadline deadline) override;
 
     // Outstanding and later calls end with kClosed.
     Task<void> close();

@@ -37,6 +37,15 @@ protected:
     Result<void> seal(std::string segment) {
         return world_.run([this, segment]() -> Task<Result<void>> { co_return co_await segments_->seal(segment, in(5s)); });
     }
+    Result<void> truncate(std::string segment, std::int64_t offset) {
+        return world_.run([this, segment, offset]() -> Task<Result<void>> {
+            co_return co_await segments_->truncate(segment, offset, in(5s));
+        });
+    }
+    Result<std::int64_t> length(std::string segment) {
+        return world_.run(
+            [this, segment]() -> Task<Result<std::int64_t>> { co_return co_await segments_->length(segment, in(5s)); });
+    }
     Result<void> remove(std::string segment) {
         return world_.run([this, segment]() -> Task<Result<void>> { co_return co_await segments_->remove(segment, in(5s)); });
     }
@@ -58,8 +67,15 @@ TEST_F(WireSegmentsTest, EveryCallMayBeRepeated) {
     EXPECT_EQ(store_.segments.at(name).rollover_size_bytes, 4096);
     EXPECT_TRUE(seal(name).ok());
     EXPECT_TRUE(seal(name).ok()) << "SegmentIsSealed";
+    EXPECT_EQ(*length(name), ScriptedStore::kLength);
+    EXPECT_TRUE(truncate(name, 700).ok());
+    EXPECT_TRUE(truncate(name, 700).ok());
+    EXPECT_TRUE(truncate(name, 500).ok()) << "SegmentIsTruncated";
+    EXPECT_EQ(store_.starts.at(name), 700);
     EXPECT_TRUE(remove(name).ok());
     EXPECT_TRUE(remove(name).ok()) << "NoSuchSegment";
+    EXPECT_EQ(truncate(name, 700).error().code(), ErrorCode::kNotFound);
+    EXPECT_EQ(length(name).error().code(), ErrorCode::kNotFound);
     EXPECT_EQ(seal(name).error().code(), ErrorCode::kNotFound) << "sealing what is not there is no success";
     EXPECT_EQ(store_.connections, 1u) << "one connection for all";
 }
@@ -137,6 +153,8 @@ TEST_F(WireSegmentsTest, OtherRepliesAreErrorsWithTheirMeaning) {
         ASSERT_FALSE(result.ok());
         EXPECT_EQ(result.error().code(), code) << result.error().to_string();
         EXPECT_NE(result.error().detail().find(name), std::string::npos);
+        EXPECT_EQ(length(name).error().code(), code);
+        EXPECT_EQ(truncate(name, 1).error().code(), code);
     }
 }
 

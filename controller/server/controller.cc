@@ -20,7 +20,7 @@ public:
           segments_{runtime, options_.segment_store_internal.host.empty() ? options_.segment_store
                                                                            : options_.segment_store_internal},
           engine_{runtime, store_, segments_},
-          service_{runtime, store_, engine_, {options_.advertise, options_.segment_store}} {}
+          service_{runtime, store_, segments_, engine_, {options_.advertise, options_.segment_store}} {}
 
     Task<Result<void>> start(rpc::Rpc& rpc) {
         Result<void> opened = co_await store_.open();

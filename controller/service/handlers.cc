@@ -40,6 +40,8 @@ std::map<std::string, rpc::Handler> handlers(Service& service) {
     add("listScopes", &Service::list_scopes);
     add("listStreamsInScope", &Service::list_streams_in_scope);
     add("createStream", &Service::create_stream);
+    add("updateStream", &Service::update_stream);
+    add("truncateStream", &Service::truncate_stream);
     add("sealStream", &Service::seal_stream);
     add("deleteStream", &Service::delete_stream);
     add("checkStreamExists", &Service::check_stream_exists);
@@ -49,8 +51,10 @@ std::map<std::string, rpc::Handler> handlers(Service& service) {
     add("getSegments", &Service::get_segments);
     add("getSegmentsImmediatlyFollowing", &Service::get_successors);
     add("getSegmentsImmediatelyFollowing", &Service::get_successors);
+    add("getSegmentsBetween", &Service::get_segments_between);
     add("getURI", &Service::get_uri);
     add("isSegmentValid", &Service::is_segment_valid);
+    add("isStreamCutValid", &Service::is_stream_cut_valid);
     add("scale", &Service::scale);
     add("checkScale", &Service::check_scale);
     return all;

@@ -25,7 +25,7 @@ protected:
         Process(Runtime runtime, metadata::MetadataStore& metadata, segments::Segments& segments)
             : store{metadata, runtime.clock},
               engine{runtime, store, segments},
-              service{runtime, store, engine, {{"controller", 9090}, {"store", 12345}}} {}
+              service{runtime, store, segments, engine, {{"controller", 9090}, {"store", 12345}}} {}
         store::StreamStore store;
         workflow::Engine engine;
         service::Service service;

@@ -45,6 +45,22 @@ pb::SegmentRange to_range(const StreamName& name, const stream::Segment& segment
     return range;
 }
 
+records::StreamCutRecord to_cut(const google::protobuf::Map<std::int64_t, std::int64_t>& cut) {
+    std::vector<std::pair<std::int64_t, std::int64_t>> sorted{cut.begin(), cut.end()};
+    std::sort(sorted.begin(), sorted.end());
+    records::StreamCutRecord record;
+    for (const auto& [segment, offset] : sorted) {
+        record.add_segments(segment);
+        record.add_offsets(offset);
+    }
+    return record;
+}
+
+bool same_cut(const records::StreamCutRecord& a, const records::StreamCutRecord& b) {
+    return std::equal(a.segments().begin(), a.segments().end(), b.segments().begin(), b.segments().end()) &&
+           std::equal(a.offsets().begin(), a.offsets().end(), b.offsets().begin(), b.offsets().end());
+}
+
 std::size_t max_segments(const StreamName& name) {
     // Successors are the largest list: each with the segments it took keys from. Ranges of two epochs
     // that tile the same keys overlap in fewer pairs than both have segments, so that is less than two
@@ -82,6 +98,9 @@ Result<records::ConfigRecord> to_config(const pb::StreamConfig& config) {
     }
     // Type UNKNOWN means none; some clients send it with every stream.
     if (retention.retentiontype() != pb::RetentionPolicy::UNKNOWN) {
+        if (retention.retentionparam() < 0 || retention.retentionmax() < 0) {
+            return bad_config("a retention policy cannot keep less than nothing");
+        }
         record.set_retention_type(static_cast<std::uint32_t>(retention.retentiontype()));
         record.set_retention_param(retention.retentionparam());
         record.set_retention_max(retention.retentionmax());

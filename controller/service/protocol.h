@@ -19,6 +19,11 @@ pb::StreamInfo to_info(const StreamName& name);
 pb::SegmentId to_id(const StreamName& name, SegmentId id);
 pb::SegmentRange to_range(const StreamName& name, const stream::Segment& segment);
 
+// By segment. Nothing is checked.
+records::StreamCutRecord to_cut(const google::protobuf::Map<std::int64_t, std::int64_t>& cut);
+// The same cut.
+bool same_cut(const records::StreamCutRecord& a, const records::StreamCutRecord& b);
+
 // The most segments that a stream of this name may have: every list of them fits a reply.
 std::size_t max_segments(const StreamName& name);
 

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "controller/store/cuts.h"
 #include "controller/store/records.h"
 
 namespace millrace::controller::service {
@@ -64,17 +65,16 @@ Task<Result<pb::SegmentRanges>> Service::get_epoch_segments(pb::GetEpochSegments
     co_return reply;
 }
 
-// The head of the stream, whatever the time stamp says: as nothing is truncated yet, the begin of
-// every segment of epoch 0.
+// The head of the stream, whatever the time stamp says.
 Task<Result<pb::SegmentsAtTime>> Service::get_segments(pb::GetSegmentsRequest request) {
     MR_CO_TRY(const StreamName name, to_name(request.streaminfo()));
     MR_CO_TRY(const std::shared_ptr<const store::StoredStream> stream, co_await visible(name));
-    MR_CO_TRY(const stream::Epoch first, co_await store_.epoch(name, stream, 0));
+    MR_CO_TRY(const stream::Cut head, co_await store::accepted_cut(store_, name, stream, stream->record.head()));
     pb::SegmentsAtTime reply;
-    for (const stream::Segment& segment : first.segments) {
+    for (const stream::CutEntry& entry : head.entries()) {
         auto& location = *reply.add_segments();
-        *location.mutable_segmentid() = to_id(name, segment.id);
-        location.set_offset(0);
+        *location.mutable_segmentid() = to_id(name, entry.segment.id);
+        location.set_offset(entry.offset);
     }
     co_return reply;
 }

@@ -11,6 +11,7 @@
 #include "common/runtime/runtime.h"
 #include "controller/service/protocol.h"
 #include "controller/store/stream_store.h"
+#include "controller/stream/cut.h"
 #include "controller/workflow/engine.h"
 
 namespace millrace::controller::service {
@@ -25,8 +26,8 @@ struct Places {
 
 class Service {
 public:
-    Service(Runtime runtime, store::StreamStore& store, workflow::Engine& engine, Places places)
-        : runtime_{runtime}, store_{store}, engine_{engine}, places_{std::move(places)} {}
+    Service(Runtime runtime, store::StreamStore& store, segments::Segments& segments, workflow::Engine& engine, Places places)
+        : runtime_{runtime}, store_{store}, segments_{segments}, engine_{engine}, places_{std::move(places)} {}
 
     // The real port is known only once the server listens.
     void set_controller_place(Endpoint controller) { places_.controller = std::move(controller); }
@@ -41,6 +42,8 @@ public:
     Task<Result<pb::StreamsInScopeResponse>> list_streams_in_scope(pb::StreamsInScopeRequest request);
 
     Task<Result<pb::CreateStreamStatus>> create_stream(pb::StreamConfig request);
+    Task<Result<pb::UpdateStreamStatus>> update_stream(pb::StreamConfig request);
+    Task<Result<pb::UpdateStreamStatus>> truncate_stream(pb::StreamCut request);
     Task<Result<pb::UpdateStreamStatus>> seal_stream(pb::StreamInfo request);
     Task<Result<pb::DeleteStreamStatus>> delete_stream(pb::StreamInfo request);
     Task<Result<pb::ExistsResponse>> check_stream_exists(pb::StreamInfo request);
@@ -53,6 +56,9 @@ public:
     Task<Result<pb::NodeUri>> get_uri(pb::SegmentId request);
     Task<Result<pb::SegmentValidityResponse>> is_segment_valid(pb::SegmentId request);
 
+    Task<Result<pb::StreamCutValidityResponse>> is_stream_cut_valid(pb::StreamCut request);
+    Task<Result<pb::StreamCutRangeResponse>> get_segments_between(pb::StreamCutRange request);
+
     Task<Result<pb::ScaleResponse>> scale(pb::ScaleRequest request);
     Task<Result<pb::ScaleStatusResponse>> check_scale(pb::ScaleStatusRequest request);
 
@@ -62,12 +68,15 @@ private:
 
     // A stream that clients may see. kNotFound; kInternal while it is being created, which clients retry.
     Task<Result<std::shared_ptr<const store::StoredStream>>> visible(StreamName name);
+    // Whether every segment of the cut has the bytes that lie before it. An error: that cannot be found out now.
+    Task<Result<bool>> has_bytes_before(StreamName name, stream::Cut cut, Deadline deadline);
     // In which epoch the segment was replaced. kNotFound: the stream never had it.
     Task<Result<std::optional<std::int32_t>>> sealed_in(StreamName name, std::shared_ptr<const store::StoredStream> stream,
                                                        SegmentId segment);
 
     Runtime runtime_;
     store::StreamStore& store_;
+    segments::Segments& segments_;
     workflow::Engine& engine_;
     Places places_;
 };

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "controller/store/records.h"
 
+#include <algorithm>
+
 #include "controller/store/paths.h"
 #include "controller/stream/scale.h"
 
@@ -13,6 +15,8 @@ stream::State to_state(records::StreamRecord::State state) {
         case records::StreamRecord::SCALING: return stream::State::kScaling;
         case records::StreamRecord::SEALING: return stream::State::kSealing;
         case records::StreamRecord::SEALED: return stream::State::kSealed;
+        case records::StreamRecord::TRUNCATING: return stream::State::kTruncating;
+        case records::StreamRecord::UPDATING: return stream::State::kUpdating;
         default: return stream::State::kUnknown;
     }
 }
@@ -52,10 +56,18 @@ Result<void> check_sound(const records::StreamRecord& record) {
         return Error{ErrorCode::kCorrupt, "it is in epoch " + std::to_string(current.epoch())};
     }
     MR_TRY_VOID(stream::check_tiles(to_segments(current.segments())));
-    const bool scaling = record.state() == records::StreamRecord::SCALING;
-    const bool sealing = record.state() == records::StreamRecord::SEALING;
-    if ((record.has_scale() && !scaling) || (record.has_seal() && !sealing)) {
+    using records::StreamRecord;
+    const auto fits = [&record](bool intended, StreamRecord::State state) { return !intended || record.state() == state; };
+    if (!fits(record.has_scale(), StreamRecord::SCALING) || !fits(record.has_seal(), StreamRecord::SEALING) ||
+        !fits(record.has_truncate(), StreamRecord::TRUNCATING) || !fits(record.has_update(), StreamRecord::UPDATING)) {
         return Error{ErrorCode::kCorrupt, "its state is not that of what is being done"};
+    }
+    const std::int64_t least = record.config().min_segments();
+    if (record.has_update() && (least < 1 || least > static_cast<std::int64_t>(stream::kMaxSegments))) {
+        return Error{ErrorCode::kCorrupt, "it is to have " + std::to_string(least) + " segments"};
+    }
+    for (const records::StreamCutRecord* cut : {&record.head(), &record.truncate().from()}) {
+        if (cut->segments_size() != cut->offsets_size()) return Error{ErrorCode::kCorrupt, "its head lacks an offset"};
     }
     return ok();
 }
@@ -106,12 +118,33 @@ Result<stream::Epoch> follow(const stream::Epoch& before, const records::EpochRe
     return epoch;
 }
 
-std::vector<SegmentId> created_in(const records::EpochRecord& record) {
-    std::vector<SegmentId> ids;
+std::vector<stream::Segment> segments_created_in(const records::EpochRecord& record) {
+    std::vector<stream::Segment> created;
     for (const auto& segment : record.segments()) {
-        if (segment.created_epoch() == record.epoch()) ids.push_back(to_segment(segment).id);
+        if (segment.created_epoch() == record.epoch()) created.push_back(to_segment(segment));
     }
-    return ids;
+    return created;
+}
+
+bool fits_config(const records::StreamRecord& record) {
+    const std::int64_t count = record.current().segments_size();
+    // Of the protocol's numbers for policies, 0 is a fixed number of segments.
+    if (record.config().scale_type() == 0) return count == record.config().min_segments();
+    return count >= record.config().min_segments();
+}
+
+void begin_scale(records::StreamRecord& record, const stream::ScalePlan& plan) {
+    MR_CHECK(record.state() == records::StreamRecord::ACTIVE && record.intent_case() == records::StreamRecord::INTENT_NOT_SET);
+    record.set_state(records::StreamRecord::SCALING);
+    records::ScaleIntent& intent = *record.mutable_scale();
+    for (const SegmentId id : plan.sealed) intent.add_sealed(id.value);
+    std::uint32_t next_number = record.next_number();
+    for (const stream::Segment& segment : plan.created) {
+        *intent.add_created() = to_record(segment);
+        next_number = std::max(next_number, static_cast<std::uint32_t>(segment.id.number()) + 1);
+    }
+    intent.set_created_ms(plan.next.created_ms);
+    record.set_next_number(next_number);
 }
 
 stream::Epoch epoch_of_scale(const records::StreamRecord& record) {

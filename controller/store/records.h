@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "controller/stream/epoch.h"
+#include "controller/stream/scale.h"
 #include "controller/stream/state.h"
 #include "proto/records/controller.pb.h"
 
@@ -33,8 +34,13 @@ records::EpochRecord to_history(const records::EpochRecord& full);
 Result<stream::Epoch> follow(const stream::Epoch& before, const records::EpochRecord& record);
 
 // The segments that the epoch itself created.
-std::vector<SegmentId> created_in(const records::EpochRecord& record);
+std::vector<stream::Segment> segments_created_in(const records::EpochRecord& record);
 
+// Whether the current epoch has as many segments as the configuration asks for.
+bool fits_config(const records::StreamRecord& record);
+
+// The stream begins to carry the scale out. REQUIRES: it is ACTIVE and carries out nothing.
+void begin_scale(records::StreamRecord& record, const stream::ScalePlan& plan);
 // The epoch that a stream's running scale leads to. REQUIRES: record.has_scale().
 stream::Epoch epoch_of_scale(const records::StreamRecord& record);
 

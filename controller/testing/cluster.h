@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -150,6 +151,48 @@ public:
     pb::CreateStreamStatus::Status create(const StreamName& name, int count) {
         return ask(&service::Service::create_stream, config(name, count)).status();
     }
+    pb::UpdateStreamStatus::Status update(const pb::StreamConfig& config) {
+        return ask(&service::Service::update_stream, config).status();
+    }
+    // By segment id.
+    using Offsets = std::map<std::int64_t, std::int64_t>;
+    static pb::StreamCut cut(const StreamName& name, const Offsets& offsets) {
+        pb::StreamCut cut;
+        *cut.mutable_streaminfo() = info(name);
+        for (const auto& [segment, offset] : offsets) (*cut.mutable_cut())[segment] = offset;
+        return cut;
+    }
+    pb::UpdateStreamStatus::Status truncate(const StreamName& name, const Offsets& offsets) {
+        return ask(&service::Service::truncate_stream, cut(name, offsets)).status();
+    }
+    bool valid(const StreamName& name, const Offsets& offsets) {
+        return ask(&service::Service::is_stream_cut_valid, cut(name, offsets)).response();
+    }
+    Offsets head(const StreamName& name) {
+        pb::GetSegmentsRequest request;
+        *request.mutable_streaminfo() = info(name);
+        Offsets offsets;
+        const auto reply = ask(&service::Service::get_segments, request);
+        for (const auto& at : reply.segments()) {
+            offsets[at.segmentid().segmentid()] = at.offset();
+        }
+        return offsets;
+    }
+    static pb::StreamCutRange range(const StreamName& name, const Offsets& from, const Offsets& to) {
+        pb::StreamCutRange range;
+        *range.mutable_streaminfo() = info(name);
+        for (const auto& [segment, offset] : from) (*range.mutable_from())[segment] = offset;
+        for (const auto& [segment, offset] : to) (*range.mutable_to())[segment] = offset;
+        return range;
+    }
+    std::vector<std::int64_t> between(const StreamName& name, const Offsets& from, const Offsets& to) {
+        std::vector<std::int64_t> ids;
+        const auto reply = ask(&service::Service::get_segments_between, range(name, from, to));
+        for (const auto& id : reply.segments()) {
+            ids.push_back(id.segmentid());
+        }
+        return ids;
+    }
     pb::UpdateStreamStatus::Status seal(const StreamName& name) {
         return ask(&service::Service::seal_stream, info(name)).status();
     }
@@ -213,7 +256,7 @@ private:
         explicit Process(Cluster& cluster)
             : store{cluster.metadata, cluster.node_->runtime().clock},
               engine{cluster.node_->runtime(), store, cluster.segments},
-              service{cluster.node_->runtime(), store, engine, {{"controller", 9090}, {"store", 12345}}} {}
+              service{cluster.node_->runtime(), store, cluster.segments, engine, {{"controller", 9090}, {"store", 12345}}} {}
         store::StreamStore store;
         workflow::Engine engine;
         service::Service service;
@@ -248,8 +291,13 @@ private:
             EXPECT_NE(std::find(going.begin(), going.end(), parsed->segment), going.end()) << what;
         } else if (verb == "seal") {
             EXPECT_EQ(stored->state(), records::StreamRecord::SEALING) << what;
-        } else if (verb == "remove") {
-            EXPECT_TRUE(stored->has_remove()) << what;
+        } else if (verb == "remove" && !stored->has_remove()) {
+            EXPECT_TRUE(stored->has_truncate()) << what;
+            // Whoever asks for the head is no longer sent there.
+            const auto head = store::to_ids(stored->head().segments());
+            EXPECT_EQ(std::find(head.begin(), head.end(), parsed->segment), head.end()) << what;
+        } else if (verb == "truncate") {
+            EXPECT_TRUE(stored->has_truncate()) << what;
         }
     }
 

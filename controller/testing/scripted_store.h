@@ -41,6 +41,8 @@ public:
 
     std::map<std::string, wire::CreateSegment> segments;
     std::map<std::string, bool> sealed;
+    std::map<std::string, std::int64_t> starts;
+    static constexpr std::int64_t kLength = 1000;  // of every segment
     std::uint64_t requests = 0;
     std::uint64_t connections = 0;
     // The connection breaks instead of this many of the next replies, after the change was made.
@@ -116,6 +118,19 @@ private:
                     if (sealed[m.segment]) return wire::SegmentIsSealed{m.request_id, m.segment, {}, -1};
                     sealed[m.segment] = true;
                     return wire::SegmentSealed{m.request_id, m.segment};
+                } else if constexpr (std::is_same_v<Kind, wire::TruncateSegment>) {
+                    if (auto special = as_told(m.request_id)) return special;
+                    if (!segments.contains(m.segment)) return wire::NoSuchSegment{m.request_id, m.segment, {}, -1};
+                    std::int64_t& start = starts[m.segment];
+                    if (m.truncation_offset < start || m.truncation_offset > kLength) {
+                        return wire::SegmentIsTruncated{m.request_id, m.segment, start, {}, m.truncation_offset};
+                    }
+                    start = m.truncation_offset;
+                    return wire::SegmentTruncated{m.request_id, m.segment};
+                } else if constexpr (std::is_same_v<Kind, wire::GetStreamSegmentInfo>) {
+                    if (auto special = as_told(m.request_id)) return special;
+                    if (!segments.contains(m.segment)) return wire::NoSuchSegment{m.request_id, m.segment, {}, -1};
+                    return wire::StreamSegmentInfo{m.request_id, m.segment, true, sealed[m.segment], false, 0, kLength, starts[m.segment]};
                 } else if constexpr (std::is_same_v<Kind, wire::DeleteSegment>) {
                     if (auto special = as_told(m.request_id)) return special;
                     if (segments.erase(m.segment) == 0) return wire::NoSuchSegment{m.request_id, m.segment, {}, -1};

@@ -2,8 +2,12 @@
 #include "controller/workflow/steps.h"
 
 #include <chrono>
+#include <map>
 
+#include "common/telemetry/log.h"
+#include "controller/store/cuts.h"
 #include "controller/store/records.h"
+#include "controller/stream/scale.h"
 #include "controller/workflow/for_all.h"
 
 namespace millrace::controller::workflow {
@@ -17,10 +21,13 @@ constexpr int kSegmentCallAttempts = 3;
 using Intent = store::StreamStore::Intent;
 using records::StreamRecord;
 
-std::vector<SegmentId> ids_of(const google::protobuf::RepeatedPtrField<records::SegmentRecord>& segments) {
+std::vector<SegmentId> ids_of(const std::vector<stream::Segment>& segments) {
     std::vector<SegmentId> ids;
-    for (const stream::Segment& segment : store::to_segments(segments)) ids.push_back(segment.id);
+    for (const stream::Segment& segment : segments) ids.push_back(segment.id);
     return ids;
+}
+std::vector<SegmentId> ids_of(const google::protobuf::RepeatedPtrField<records::SegmentRecord>& segments) {
+    return ids_of(store::to_segments(segments));
 }
 
 std::vector<std::string> names_of(const StreamName& name, const std::vector<SegmentId>& ids) {
@@ -62,6 +69,8 @@ Task<Result<Progress>> Steps::next(StreamName name) {
     if (record.has_remove()) co_return co_await remove(name, std::move(*stream));
     if (record.state() == StreamRecord::CREATING) co_return co_await create(name, std::move(*stream));
     if (record.has_scale()) co_return co_await scale(name, std::move(*stream));
+    if (record.has_update()) co_return co_await update(name, std::move(*stream));
+    if (record.has_truncate()) co_return co_await truncate(name, std::move(*stream));
     if (record.has_seal()) co_return co_await seal(name, std::move(*stream));
     co_return Progress::kDone;
 }
@@ -94,6 +103,50 @@ Task<Result<Progress>> Steps::scale(StreamName name, store::StoredStream stream)
     co_return moved_on(updated, Progress::kDone);
 }
 
+Task<Result<Progress>> Steps::update(StreamName name, store::StoredStream stream) {
+    StreamRecord now = stream.record;
+    now.clear_intent();
+    change_state(now, StreamRecord::ACTIVE);
+    if (store::fits_config(now)) {
+        const Result<void> updated = co_await store_.update(name, std::move(stream), std::move(now), Intent::kEnds);
+        co_return moved_on(updated, Progress::kDone);
+    }
+    const auto count = static_cast<std::size_t>(now.config().min_segments());
+    const stream::ScaleRequest all{ids_of(now.current().segments()), stream::even_ranges(count)};
+    const auto plan = stream::plan_scale(store::to_epoch(now.current()), all, count, now.next_number(),
+                                         runtime_.clock.wall_now().time_since_epoch().count());
+    if (const auto* refused = std::get_if<stream::ScaleRefused>(&plan)) {
+        // Was looked at before the update was accepted; a stream that cannot get on would be worse.
+        MR_LOG_WARN("segments stay as they are", {"stream", name.to_string()}, {"reason", refused->why});
+        const Result<void> updated = co_await store_.update(name, std::move(stream), std::move(now), Intent::kEnds);
+        co_return moved_on(updated, Progress::kDone);
+    }
+    store::begin_scale(now, std::get<stream::ScalePlan>(plan));
+    const Result<void> updated = co_await store_.update(name, std::move(stream), std::move(now), Intent::kAsItIs);
+    co_return moved_on(updated, Progress::kMore);
+}
+
+Task<Result<Progress>> Steps::truncate(StreamName name, store::StoredStream stream) {
+    const auto shared = std::make_shared<const store::StoredStream>(stream);
+    MR_CO_TRY(const stream::Cut head, co_await store::accepted_cut(store_, name, shared, stream.record.head()));
+    MR_CO_TRY(const stream::Cut before, co_await store::accepted_cut(store_, name, shared, stream.record.truncate().from()));
+    MR_CO_TRY_VOID(co_await truncate_segments(name, head));
+    for (std::int32_t epoch = before.first_epoch().number(); epoch <= head.last_epoch().number(); ++epoch) {
+        MR_CO_TRY(const std::vector<stream::Segment> created, co_await store::created_in_epoch(store_, name, shared, epoch));
+        std::vector<SegmentId> behind;
+        for (const stream::Segment& segment : created) {
+            const bool gone = before.reading(segment) == stream::Reading::kDone;
+            if (!gone && head.reading(segment) == stream::Reading::kDone) behind.push_back(segment.id);
+        }
+        MR_CO_TRY_VOID(co_await delete_segments(name, std::move(behind)));
+    }
+    StreamRecord now = stream.record;
+    now.clear_intent();
+    change_state(now, StreamRecord::ACTIVE);
+    const Result<void> updated = co_await store_.update(name, std::move(stream), std::move(now), Intent::kEnds);
+    co_return moved_on(updated, Progress::kDone);
+}
+
 Task<Result<Progress>> Steps::seal(StreamName name, store::StoredStream stream) {
     MR_CO_TRY_VOID(co_await seal_segments(name, ids_of(stream.record.current().segments())));
     StreamRecord now = stream.record;
@@ -106,11 +159,12 @@ Task<Result<Progress>> Steps::seal(StreamName name, store::StoredStream stream) 
 Task<Result<Progress>> Steps::remove(StreamName name, store::StoredStream stream) {
     if (!stream.record.remove().segments_gone()) {
         const auto shared = std::make_shared<const store::StoredStream>(stream);
+        // What came with earlier epochs was deleted when the stream was truncated.
+        MR_CO_TRY(const stream::Cut head, co_await store::accepted_cut(store_, name, shared, stream.record.head()));
         const auto newest = static_cast<std::int32_t>(stream.record.current().epoch());
-        for (std::int32_t epoch = 0; epoch <= newest; ++epoch) {
-            MR_CO_TRY(const std::shared_ptr<const records::EpochRecord> record,
-                      co_await store_.epoch_record(name, shared, epoch));
-            MR_CO_TRY_VOID(co_await delete_segments(name, store::created_in(*record)));
+        for (std::int32_t epoch = head.first_epoch().number(); epoch <= newest; ++epoch) {
+            MR_CO_TRY(const std::vector<stream::Segment> created, co_await store::created_in_epoch(store_, name, shared, epoch));
+            MR_CO_TRY_VOID(co_await delete_segments(name, ids_of(created)));
         }
         StreamRecord now = stream.record;
         now.mutable_remove()->set_segments_gone(true);
@@ -137,6 +191,21 @@ Task<Result<void>> Steps::create_segments(StreamName name, std::vector<SegmentId
 Task<Result<void>> Steps::seal_segments(StreamName name, std::vector<SegmentId> ids) {
     SegmentCall call = [this](std::string segment, Deadline deadline) {
         return segments_.seal(std::move(segment), deadline);
+    };
+    co_return co_await call_all(name, std::move(ids), std::move(call));
+}
+
+Task<Result<void>> Steps::truncate_segments(StreamName name, stream::Cut head) {
+    std::map<std::string, std::int64_t> offsets;
+    std::vector<SegmentId> ids;
+    for (const stream::CutEntry& entry : head.entries()) {
+        if (entry.offset <= 0) continue;
+        offsets.emplace(segment_name(name, entry.segment.id), entry.offset);
+        ids.push_back(entry.segment.id);
+    }
+    SegmentCall call = [this, offsets = std::move(offsets)](std::string segment, Deadline deadline) {
+        const std::int64_t offset = offsets.at(segment);
+        return segments_.truncate(std::move(segment), offset, deadline);
     };
     co_return co_await call_all(name, std::move(ids), std::move(call));
 }

@@ -7,6 +7,10 @@
 //   create   segments made                    -> ACTIVE
 //   scale    new segments made                -> published: clients are told of the successors
 //            old segments sealed              -> the new epoch is current, ACTIVE
+//   update   nothing, or                      -> ACTIVE
+//            the segments do not fit          -> a scale of all of them
+//   truncate segments before the head deleted,
+//            those at the head cut off there  -> ACTIVE
 //   seal     current segments sealed          -> SEALED
 //   delete   segments of all epochs deleted   -> only metadata left
 //            history removed                  -> the record is gone, its numbers are remembered
@@ -23,6 +27,7 @@
 #include "common/runtime/runtime.h"
 #include "controller/segments/segments.h"
 #include "controller/store/stream_store.h"
+#include "controller/stream/cut.h"
 
 namespace millrace::controller::workflow {
 
@@ -41,11 +46,14 @@ public:
 private:
     Task<Result<Progress>> create(StreamName name, store::StoredStream stream);
     Task<Result<Progress>> scale(StreamName name, store::StoredStream stream);
+    Task<Result<Progress>> update(StreamName name, store::StoredStream stream);
+    Task<Result<Progress>> truncate(StreamName name, store::StoredStream stream);
     Task<Result<Progress>> seal(StreamName name, store::StoredStream stream);
     Task<Result<Progress>> remove(StreamName name, store::StoredStream stream);
 
     Task<Result<void>> create_segments(StreamName name, std::vector<SegmentId> ids, records::ConfigRecord config);
     Task<Result<void>> seal_segments(StreamName name, std::vector<SegmentId> ids);
+    Task<Result<void>> truncate_segments(StreamName name, stream::Cut head);
     Task<Result<void>> delete_segments(StreamName name, std::vector<SegmentId> ids);
 
     Task<Result<void>> call_all(StreamName name, std::vector<SegmentId> ids, SegmentCall call);

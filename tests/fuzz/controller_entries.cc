@@ -27,7 +27,7 @@ struct Controller {
     Controller(sim::World& world, metadata::MetadataStore& metadata, Runtime runtime)
         : store{metadata, world.clock()},
           engine{runtime, store, segments},
-          service{runtime, store, engine, {{"controller", 9090}, {"store", 12345}}} {}
+          service{runtime, store, segments, engine, {{"controller", 9090}, {"store", 12345}}} {}
     segments::FakeSegments segments;
     store::StreamStore store;
     workflow::Engine engine;
@@ -61,6 +61,18 @@ Task<void> read_all(service::Service& service) {
     pb::GetSegmentsRequest head;
     *head.mutable_streaminfo() = info;
     const auto first = co_await service.get_segments(head);
+    pb::StreamCutRange between;
+    *between.mutable_streaminfo() = info;
+    pb::StreamCut cut;
+    *cut.mutable_streaminfo() = info;
+    if (first) {
+        for (const auto& at : first->segments()) {
+            (*between.mutable_from())[at.segmentid().segmentid()] = at.offset();
+            (*cut.mutable_cut())[at.segmentid().segmentid()] = at.offset();
+        }
+    }
+    (void)co_await service.get_segments_between(between);
+    (void)co_await service.is_stream_cut_valid(cut);
     pb::ScaleStatusRequest status;
     *status.mutable_streaminfo() = info;
     (void)co_await service.check_scale(status);
@@ -86,6 +98,16 @@ Task<void> change_all(service::Service& service) {
     range.set_start(0.0);
     range.set_end(1.0);
     (void)co_await service.scale(scale);
+    pb::StreamCut cut;
+    *cut.mutable_streaminfo() = info;
+    if (const auto current = co_await service.get_current_segments(info)) {
+        for (const auto& range : current->segmentranges()) (*cut.mutable_cut())[range.segmentid().segmentid()] = 0;
+    }
+    (void)co_await service.truncate_stream(cut);
+    pb::StreamConfig config;
+    *config.mutable_streaminfo() = info;
+    config.mutable_scalingpolicy()->set_minnumsegments(2);
+    (void)co_await service.update_stream(config);
     (void)co_await service.seal_stream(info);
     (void)co_await service.delete_stream(info);
 }

@@ -286,6 +286,19 @@ void add_controller(std::vector<Seed>& seeds) {
     *later.mutable_current() =
         store::to_record(stream::epoch_after(first, {first.segments[0].id}, {successor}, 9), {first.segments[0].id});
     add("second-epoch", later);
+    StreamRecord truncating = later;
+    truncating.set_state(StreamRecord::TRUNCATING);
+    truncating.mutable_truncate();
+    for (const auto& [segment, offset] : {std::pair{first.segments[1].id, 7}, {successor.id, 0}}) {
+        truncating.mutable_head()->add_segments(segment.value);
+        truncating.mutable_head()->add_offsets(offset);
+    }
+    add("truncating", truncating);
+    StreamRecord updating = stream;
+    updating.set_state(StreamRecord::UPDATING);
+    updating.mutable_update();
+    updating.mutable_config()->set_min_segments(3);
+    add("updating", updating);
     StreamRecord sealing = stream;
     sealing.set_state(StreamRecord::SEALING);
     sealing.mutable_seal();

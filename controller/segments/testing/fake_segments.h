@@ -3,6 +3,7 @@
 // A segment store in memory, for the controller's tests. Thread rule: one executor.
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <string>
@@ -18,6 +19,8 @@ public:
     struct Segment {
         CreateOptions options;
         bool sealed = false;
+        std::int64_t start = 0;
+        std::int64_t length = 0;  // set by tests
     };
     enum class Outcome : std::uint8_t { kNormal, kLost, kDoneUnheard };
 
@@ -37,7 +40,7 @@ public:
 
     Task<Result<void>> create(std::string segment, CreateOptions options, Deadline) override {
         return act("create " + segment, [this, segment, options] {
-            segments.try_emplace(segment, Segment{options, false});
+            segments.try_emplace(segment, Segment{.options = options});
             return ok();
         });
     }
@@ -49,11 +52,27 @@ public:
             return ok();
         });
     }
+    Task<Result<void>> truncate(std::string segment, std::int64_t offset, Deadline) override {
+        return act("truncate " + segment, [this, segment, offset]() -> Result<void> {
+            const auto found = segments.find(segment);
+            if (found == segments.end()) return Error{ErrorCode::kNotFound, "no segment " + segment};
+            if (offset <= found->second.length) found->second.start = std::max(found->second.start, offset);
+            return ok();
+        });
+    }
     Task<Result<void>> remove(std::string segment, Deadline) override {
         return act("remove " + segment, [this, segment] {
             segments.erase(segment);
             return ok();
         });
+    }
+
+    Task<Result<std::int64_t>> length(std::string segment, Deadline) override {
+        co_await yield();
+        if (cut_off) co_return Error{ErrorCode::kUnavailable, "the segment store is cut off"};
+        const auto found = segments.find(segment);
+        if (found == segments.end()) co_return Error{ErrorCode::kNotFound, "no segment " + segment};
+        co_return found->second.length;
     }
 
 private:
