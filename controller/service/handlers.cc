@@ -45,6 +45,10 @@ std::map<std::string, rpc::Handler> handlers(Service& service) {
     add("sealStream", &Service::seal_stream);
     add("deleteStream", &Service::delete_stream);
     add("checkStreamExists", &Service::check_stream_exists);
+    add("createReaderGroup", &Service::create_reader_group);
+    add("getReaderGroupConfig", &Service::get_reader_group_config);
+    add("updateReaderGroup", &Service::update_reader_group);
+    add("deleteReaderGroup", &Service::delete_reader_group);
     add("getStreamConfiguration", &Service::get_stream_configuration);
     add("getCurrentSegments", &Service::get_current_segments);
     add("getEpochSegments", &Service::get_epoch_segments);

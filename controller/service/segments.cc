@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What clients ask about a stream and its segments.
+// What clients ask about the segments of a stream.
 #include "controller/service/service.h"
 
 #include <algorithm>
@@ -19,27 +19,11 @@ std::int32_t current_epoch(const StreamRecord& record) { return static_cast<std:
 }  // namespace
 
 Task<Result<std::shared_ptr<const store::StoredStream>>> Service::visible(StreamName name) {
-    MR_CO_TRY(store::StoredStream stream, co_await store_.load(name));
+    MR_CO_TRY(store::StoredStream stream, co_await existing(name));
     if (stream.record.state() == StreamRecord::CREATING) {
         co_return Error{ErrorCode::kInternal, "stream '" + name.to_string() + "' is still being created: try again"};
     }
     co_return std::make_shared<const store::StoredStream>(std::move(stream));
-}
-
-Task<Result<pb::ExistsResponse>> Service::check_stream_exists(pb::StreamInfo request) {
-    pb::ExistsResponse reply;
-    const Result<StreamName> name = to_name(request);
-    if (!name) co_return reply;
-    const Result<store::StoredStream> stream = co_await store_.load(*name);
-    if (!stream && !stream.error().is(ErrorCode::kNotFound)) co_return stream.error();
-    reply.set_exists(stream.ok());
-    co_return reply;
-}
-
-Task<Result<pb::StreamConfig>> Service::get_stream_configuration(pb::StreamInfo request) {
-    MR_CO_TRY(const StreamName name, to_name(request));
-    MR_CO_TRY(const store::StoredStream stream, co_await store_.load(name));
-    co_return from_config(name, stream.record.config());
 }
 
 Task<Result<pb::SegmentRanges>> Service::get_current_segments(pb::StreamInfo request) {

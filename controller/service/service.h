@@ -49,6 +49,11 @@ public:
     Task<Result<pb::ExistsResponse>> check_stream_exists(pb::StreamInfo request);
     Task<Result<pb::StreamConfig>> get_stream_configuration(pb::StreamInfo request);
 
+    Task<Result<pb::CreateReaderGroupResponse>> create_reader_group(pb::ReaderGroupConfiguration request);
+    Task<Result<pb::ReaderGroupConfigResponse>> get_reader_group_config(pb::ReaderGroupInfo request);
+    Task<Result<pb::UpdateReaderGroupResponse>> update_reader_group(pb::ReaderGroupConfiguration request);
+    Task<Result<pb::DeleteReaderGroupStatus>> delete_reader_group(pb::ReaderGroupInfo request);
+
     Task<Result<pb::SegmentRanges>> get_current_segments(pb::StreamInfo request);
     Task<Result<pb::SegmentRanges>> get_epoch_segments(pb::GetEpochSegmentsRequest request);
     Task<Result<pb::SegmentsAtTime>> get_segments(pb::GetSegmentsRequest request);
@@ -66,8 +71,13 @@ private:
     Deadline workflow_deadline() const { return Deadline::after(runtime_.clock, kWorkflowWait); }
     std::int64_t now_ms() const { return runtime_.clock.wall_now().time_since_epoch().count(); }
 
+    // A stream, which is made first if it is to keep the marks of another one: every reader of Java asks for those of each of
+    // its streams, and few streams are read by any. kNotFound.
+    Task<Result<store::StoredStream>> existing(StreamName name);
+    Task<Result<void>> make_marks(StreamName name, StreamName marked);
     // A stream that clients may see. kNotFound; kInternal while it is being created, which clients retry.
     Task<Result<std::shared_ptr<const store::StoredStream>>> visible(StreamName name);
+    records::StreamRecord new_stream(records::ConfigRecord config);
     // Whether every segment of the cut has the bytes that lie before it. An error: that cannot be found out now.
     Task<Result<bool>> has_bytes_before(StreamName name, stream::Cut cut, Deadline deadline);
     // In which epoch the segment was replaced. kNotFound: the stream never had it.

@@ -1,14 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The life of a stream: create, update, seal, delete.
+// The life of a stream: create, update, seal, delete; and what is known of it.
 #include "common/telemetry/log.h"
 #include "controller/service/decisions.h"
 #include "controller/service/service.h"
 #include "controller/store/records.h"
+#include "controller/stream/companions.h"
 
 namespace millrace::controller::service {
 
 // ---- Create ----
+
+StreamRecord Service::new_stream(records::ConfigRecord config) {
+    StreamRecord record;
+    record.set_state(StreamRecord::CREATING);
+    record.set_created_ms(now_ms());
+    record.set_nonce(runtime_.random.next());
+    *record.mutable_config() = std::move(config);
+    return record;
+}
 
 Task<Result<pb::CreateStreamStatus>> Service::create_stream(pb::StreamConfig request) {
     pb::CreateStreamStatus reply;
@@ -26,11 +36,7 @@ Task<Result<pb::CreateStreamStatus>> Service::create_stream(pb::StreamConfig req
     }
 
     const Deadline deadline = workflow_deadline();
-    StreamRecord record;
-    record.set_state(StreamRecord::CREATING);
-    record.set_created_ms(now_ms());
-    record.set_nonce(runtime_.random.next());
-    *record.mutable_config() = config;
+    const StreamRecord record = new_stream(config);
 
     std::optional<Error> last;
     for (int attempt = 0; attempt < kStreamAttempts; ++attempt) {
@@ -188,7 +194,7 @@ Task<Result<pb::DeleteStreamStatus>> Service::delete_stream(pb::StreamInfo reque
             co_return answer(pb::DeleteStreamStatus::STREAM_NOT_SEALED);
         }
         StreamRecord now = stream->record;
-        now.mutable_remove();
+        store::begin_removal(now);
         // A stream that is being created is in the list of intents already.
         const Intent intent = state == StreamRecord::SEALED ? Intent::kBegins : Intent::kAsItIs;
         const std::uint64_t nonce = stream->record.nonce();
@@ -203,6 +209,27 @@ Task<Result<pb::DeleteStreamStatus>> Service::delete_stream(pb::StreamInfo reque
         MR_CO_TRY_VOID(co_await engine_.settled(name, deadline));
     }
     co_return gave_up(name, last);
+}
+
+// ---- Questions ----
+
+Task<Result<pb::ExistsResponse>> Service::check_stream_exists(pb::StreamInfo request) {
+    pb::ExistsResponse reply;
+    const Result<StreamName> name = to_name(request);
+    if (!name) co_return reply;
+    Result<store::StoredStream> stream = co_await store_.load(*name);
+    // Marks are as good as there.
+    const std::optional<StreamName> marked = stream::marked_by(*name);
+    if (!stream && stream.error().is(ErrorCode::kNotFound) && marked) stream = co_await store_.load(*marked);
+    if (!stream && !stream.error().is(ErrorCode::kNotFound)) co_return stream.error();
+    reply.set_exists(stream.ok());
+    co_return reply;
+}
+
+Task<Result<pb::StreamConfig>> Service::get_stream_configuration(pb::StreamInfo request) {
+    MR_CO_TRY(const StreamName name, to_name(request));
+    MR_CO_TRY(const store::StoredStream stream, co_await existing(name));
+    co_return from_config(name, stream.record.config());
 }
 
 }  // namespace millrace::controller::service

@@ -20,9 +20,12 @@ std::string bucket_of(std::string_view name, int digits) {
     return hex_digits(murmur3_x64_128(as_bytes(name), 0), digits);
 }
 
-BucketedPath bucketed(std::string_view list, std::string_view name, int digits) {
+// Digits of a bucket's name, where entries cannot be too many for one level.
+constexpr int kDigits = 2;
+
+BucketedPath bucketed(std::string_view list, std::string_view name, std::string_view prefix = "") {
     BucketedPath path;
-    path.bucket = std::string{list} + "/" + bucket_of(name, digits);
+    path.bucket = std::string{list} + "/" + std::string{prefix} + bucket_of(name, kDigits);
     path.node = path.bucket + "/" + kNameMark + std::string{name};
     return path;
 }
@@ -32,9 +35,12 @@ std::string joined(const StreamName& stream) { return stream.scope + kNameMark +
 
 }  // namespace
 
-BucketedPath scope_path(std::string_view scope) { return bucketed(kScopes, scope, 2); }
-BucketedPath stream_path(const StreamName& stream) { return bucketed(scope_path(stream.scope).node, stream.stream, 2); }
-BucketedPath intent_path(const StreamName& stream) { return bucketed(kIntents, joined(stream), 2); }
+BucketedPath scope_path(std::string_view scope) { return bucketed(kScopes, scope); }
+BucketedPath stream_path(const StreamName& stream) { return bucketed(scope_path(stream.scope).node, stream.stream); }
+BucketedPath intent_path(const StreamName& stream) { return bucketed(kIntents, joined(stream)); }
+BucketedPath reader_group_path(const stream::ReaderGroupName& group) {
+    return bucketed(scope_path(group.scope).node, group.group, "g");
+}
 
 RetiredPath retired_path(const StreamName& stream) {
     const std::string name = joined(stream);
@@ -53,6 +59,8 @@ BucketedPath epoch_path(const StreamName& stream, std::int32_t epoch) {
     path.node = path.bucket + "/" + hex_digits(static_cast<std::uint64_t>(epoch), 8);
     return path;
 }
+
+bool is_plain_bucket(std::string_view node_name) { return node_name.size() == kDigits; }
 
 std::optional<std::string> listed_name(std::string_view node_name) {
     if (node_name.size() < 2 || node_name.front() != kNameMark) return std::nullopt;

@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "common/model/segment_name.h"
+#include "controller/stream/companions.h"
 
 namespace millrace::controller::store {
 
@@ -29,6 +30,8 @@ struct BucketedPath {
 
 BucketedPath scope_path(std::string_view scope);
 BucketedPath stream_path(const StreamName& stream);
+// Beside the streams of the scope, in buckets of their own: "g" before the digits.
+BucketedPath reader_group_path(const stream::ReaderGroupName& group);
 BucketedPath intent_path(const StreamName& stream);
 // Of these there may be far more than there are streams: the bucket lies in another bucket, `outer`.
 struct RetiredPath {
@@ -40,6 +43,9 @@ RetiredPath retired_path(const StreamName& stream);
 
 // Of an epoch that is over.
 BucketedPath epoch_path(const StreamName& stream, std::int32_t epoch);
+
+// Of scopes, and of streams in a scope; not of reader groups.
+bool is_plain_bucket(std::string_view node_name);
 
 // The name of a list entry, from its node's name.
 std::optional<std::string> listed_name(std::string_view node_name);

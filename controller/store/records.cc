@@ -126,6 +126,16 @@ std::vector<stream::Segment> segments_created_in(const records::EpochRecord& rec
     return created;
 }
 
+bool may_begin_removal(const records::StreamRecord& record) {
+    return record.intent_case() == records::StreamRecord::INTENT_NOT_SET;
+}
+
+void begin_removal(records::StreamRecord& record) {
+    MR_CHECK(may_begin_removal(record));
+    if (record.state() != records::StreamRecord::CREATING) record.set_state(records::StreamRecord::SEALED);
+    record.mutable_remove();
+}
+
 bool fits_config(const records::StreamRecord& record) {
     const std::int64_t count = record.current().segments_size();
     // Of the protocol's numbers for policies, 0 is a fixed number of segments.

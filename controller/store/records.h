@@ -36,6 +36,11 @@ Result<stream::Epoch> follow(const stream::Epoch& before, const records::EpochRe
 // The segments that the epoch itself created.
 std::vector<stream::Segment> segments_created_in(const records::EpochRecord& record);
 
+// Whether a deletion can begin now: nothing else is going on, except perhaps that the stream is being created.
+bool may_begin_removal(const records::StreamRecord& record);
+// The stream counts as sealed from now on, if it was made at all. REQUIRES: may_begin_removal().
+void begin_removal(records::StreamRecord& record);
+
 // Whether the current epoch has as many segments as the configuration asks for.
 bool fits_config(const records::StreamRecord& record);
 

@@ -6,11 +6,13 @@
 #include "common/metadata/tree_rules.h"
 #include "controller/store/paths.h"
 #include "controller/store/records.h"
+#include "controller/store/values.h"
 
 namespace millrace::controller::store {
 
 namespace {
 
+using metadata::Check;
 using metadata::Create;
 using metadata::Freshness;
 using metadata::Operation;
@@ -18,38 +20,11 @@ using metadata::Remove;
 using metadata::Set;
 
 constexpr std::uint32_t kFormatVersion = 1;
-// Of each record's layout. The first ones were written without: that is 0.
-constexpr std::uint32_t kRecordVersion = 1;
 // Epoch records kept in memory, counted in segments named.
 constexpr std::size_t kCachedEntriesMax = 200'000;
 
 // Or the last scale could be begun but never ended.
 static_assert(static_cast<std::size_t>(stream::kMaxEpoch) <= kEpochsPerChunk * metadata::kMaxChildren);
-
-template <class Record>
-Result<Record> parsed(const std::string& path, const std::string& value) {
-    Record record;
-    if (!record.ParseFromString(value)) return Error{ErrorCode::kCorrupt, "the record at " + path + " cannot be read"};
-    if (record.version() > kRecordVersion) {
-        return Error{ErrorCode::kUnsupported, "the record at " + path + " has version " + std::to_string(record.version()) +
-                                                  "; this one knows " + std::to_string(kRecordVersion)};
-    }
-    return record;
-}
-
-// The value to store.
-template <class Record>
-std::string stored(Record record) {
-    record.set_version(kRecordVersion);
-    return record.SerializeAsString();
-}
-
-Result<void> fits(const std::string& path, const std::string& value) {
-    if (value.size() <= metadata::kMaxValueBytes) return ok();
-    return Error{ErrorCode::kTooLarge, "the record at " + path + " would have " + std::to_string(value.size()) +
-                                           " bytes; at most " + std::to_string(metadata::kMaxValueBytes) +
-                                           ": scale fewer segments at once"};
-}
 
 std::size_t weight_of(const records::EpochRecord& record) {
     return 8 + static_cast<std::size_t>(record.segments_size()) + static_cast<std::size_t>(record.sealed_size());
@@ -62,6 +37,13 @@ Task<Result<void>> StreamStore::ensure(std::string path) {
     Result<metadata::ChangeId> created = co_await metadata_.create(std::move(path), "");
     if (!created && !created.error().is(ErrorCode::kAlreadyExists)) co_return std::move(created).error();
     co_return ok();
+}
+
+// A bucket of a scope that may not be there.
+Task<Result<void>> StreamStore::ensure_in_scope(std::string path, std::string scope) {
+    Result<void> made = co_await ensure(std::move(path));
+    if (!made && made.error().is(ErrorCode::kNotFound)) co_return Error{ErrorCode::kNotFound, "no scope '" + scope + "'"};
+    co_return made;
 }
 
 // All of it or nothing, once; on failure see SettledStore.
@@ -118,20 +100,25 @@ Task<Result<records::ScopeRecord>> StreamStore::scope(std::string scope) {
 
 Task<Result<void>> StreamStore::delete_scope(std::string scope) {
     const BucketedPath path = scope_path(scope);
-    Result<std::vector<std::string>> buckets = co_await metadata_.children(path.node, Freshness::kLatest);
-    if (!buckets) {
-        if (buckets.error().is(ErrorCode::kNotFound)) co_return Error{ErrorCode::kNotFound, "no scope '" + scope + "'"};
-        co_return std::move(buckets).error();
+    for (;;) {
+        Result<std::vector<std::string>> buckets = co_await metadata_.children(path.node, Freshness::kLatest);
+        if (!buckets) {
+            if (buckets.error().is(ErrorCode::kNotFound)) co_return Error{ErrorCode::kNotFound, "no scope '" + scope + "'"};
+            co_return std::move(buckets).error();
+        }
+        // Empty buckets go with the scope. One that has a stream or a reader group, also one that came meanwhile, refuses.
+        std::vector<Operation> operations;
+        for (const std::string& bucket : *buckets) operations.emplace_back(Remove{path.node + "/" + bucket});
+        operations.emplace_back(Remove{path.node});
+        Result<void> removed = co_await change(std::move(operations));
+        if (removed || !removed.error().is(ErrorCode::kFailedPrecondition)) co_return removed;
+        for (const std::string& bucket : *buckets) {
+            MR_CO_TRY(const std::vector<std::string> names, co_await metadata_.children(path.node + "/" + bucket, Freshness::kLatest));
+            if (names.empty()) continue;
+            co_return Error{ErrorCode::kFailedPrecondition, "scope '" + scope + "' is not empty"};
+        }
+        // A bucket was made meanwhile, for something that has not come yet.
     }
-    // Empty buckets go with the scope. One that has a stream, also one that came meanwhile, refuses.
-    std::vector<Operation> operations;
-    for (const std::string& bucket : *buckets) operations.emplace_back(Remove{path.node + "/" + bucket});
-    operations.emplace_back(Remove{path.node});
-    Result<void> removed = co_await change(std::move(operations));
-    if (!removed && removed.error().is(ErrorCode::kFailedPrecondition)) {
-        co_return Error{ErrorCode::kFailedPrecondition, "scope '" + scope + "' is not empty"};
-    }
-    co_return removed;
 }
 
 Task<Result<Page>> StreamStore::list_scopes(std::string token) { co_return co_await list(std::string{kScopes}, token); }
@@ -158,7 +145,7 @@ Task<Result<Page>> StreamStore::list(std::string parent, std::string token) {
     page.token = token;
     MR_CO_TRY(const std::vector<std::string> buckets, co_await metadata_.children(parent, Freshness::kLatest));
     for (const std::string& bucket : buckets) {
-        if (bucket < from_bucket) continue;
+        if (bucket < from_bucket || !is_plain_bucket(bucket)) continue;
         Result<std::vector<std::string>> nodes = co_await metadata_.children(parent + "/" + bucket);
         if (!nodes) {
             if (nodes.error().is(ErrorCode::kNotFound)) continue;  // removed meanwhile
@@ -193,19 +180,25 @@ Task<Result<StoredStream>> StreamStore::load(StreamName name) {
 }
 
 Task<Result<void>> StreamStore::create(StreamName name, records::StreamRecord record, std::size_t segments) {
+    co_return co_await create_together(std::move(name), std::move(record), segments, {});
+}
+
+Task<Result<void>> StreamStore::create_with(StreamName name, records::StreamRecord record, std::size_t segments,
+                                            StreamName owner, StoredStream as_read) {
+    std::vector<Operation> unchanged;
+    unchanged.emplace_back(Check{stream_path(owner).node, as_read.version});
+    co_return co_await create_together(std::move(name), std::move(record), segments, std::move(unchanged));
+}
+
+Task<Result<void>> StreamStore::create_together(StreamName name, records::StreamRecord record, std::size_t segments,
+                                                std::vector<Operation> together) {
     const BucketedPath path = stream_path(name);
     const BucketedPath intent = intent_path(name);
     const RetiredPath retired = retired_path(name);
     MR_CO_TRY_VOID(co_await ensure(intent.bucket));
-    const Result<void> bucket = co_await ensure(path.bucket);
-    if (!bucket) {
-        if (bucket.error().is(ErrorCode::kNotFound)) {
-            co_return Error{ErrorCode::kNotFound, "no scope '" + name.scope + "'"};
-        }
-        co_return bucket;
-    }
+    MR_CO_TRY_VOID(co_await ensure_in_scope(path.bucket, name.scope));
 
-    std::vector<Operation> operations;
+    std::vector<Operation> operations = std::move(together);
     std::uint32_t first_number = 0;
     const Result<metadata::Node> earlier = co_await metadata_.get(retired.node, Freshness::kLatest);
     if (earlier) {
@@ -376,6 +369,12 @@ Task<Result<void>> StreamStore::remove(StreamName name, StoredStream stream) {
         operations.emplace_back(Create{retired.node, stored(numbers)});
     }
     operations.emplace_back(Remove{intent_path(name).node});
+    const std::optional<stream::ReaderGroupName> group = stream::group_of(name);
+    if (stream.record.remove().with_reader_group() && group) {
+        const std::string path = reader_group_path(*group).node;
+        MR_CO_TRY(const std::optional<metadata::Stat> there, co_await metadata_.stat(path, Freshness::kLatest));
+        if (there) operations.emplace_back(Remove{path, there->version});
+    }
     co_return co_await change(std::move(operations));
 }
 

@@ -13,12 +13,14 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <optional>
 #include <utility>
 #include <vector>
 
 #include "common/metadata/metadata_store.h"
 #include "common/metadata/settled_store.h"
 #include "common/model/segment_name.h"
+#include "controller/stream/companions.h"
 #include "controller/stream/epoch.h"
 #include "proto/records/controller.pb.h"
 
@@ -26,6 +28,11 @@ namespace millrace::controller::store {
 
 struct StoredStream {
     records::StreamRecord record;
+    metadata::Version version;
+};
+
+struct StoredReaderGroup {
+    records::ReaderGroupRecord record;
     metadata::Version version;
 };
 
@@ -62,6 +69,10 @@ public:
     // kNotFound: no such scope; kAlreadyExists.
     Task<Result<void>> create(StreamName name, records::StreamRecord record, std::size_t segments);
 
+    // As create, of a stream that belongs to `owner`, if that is still the same. kVersionMismatch.
+    Task<Result<void>> create_with(StreamName name, records::StreamRecord record, std::size_t segments, StreamName owner,
+                                   StoredStream as_read);
+
     enum class Intent : std::uint8_t { kAsItIs, kBegins, kEnds };
     // Replaces `was` by `now`. kVersionMismatch, kNotFound: it changed meanwhile.
     Task<Result<void>> update(StreamName name, StoredStream was, records::StreamRecord now, Intent intent);
@@ -77,15 +88,33 @@ public:
 
     // Removes the history of a stream that is being deleted.
     Task<Result<void>> remove_history(StreamName name);
-    // Removes the stream itself and remembers its numbers; ends the intent.
+    // Removes the stream itself, and the reader group that goes with it, and remembers its numbers; ends the intent.
     Task<Result<void>> remove(StreamName name, StoredStream stream);
+
+    // ---- Reader groups ----
+
+    // kNotFound.
+    Task<Result<StoredReaderGroup>> reader_group(stream::ReaderGroupName name);
+    // Makes a group together with the stream for its state, as create does. kNotFound: no such scope; kAlreadyExists:
+    // one of them is there.
+    Task<Result<void>> create_reader_group(stream::ReaderGroupName name, records::ReaderGroupRecord record,
+                                           records::StreamRecord state);
+    // Makes a group whose stream is there already, if that is still the same. kVersionMismatch, kAlreadyExists.
+    Task<Result<void>> adopt_reader_group(stream::ReaderGroupName name, records::ReaderGroupRecord record, StoredStream state);
+    // kVersionMismatch, kNotFound: it changed meanwhile.
+    Task<Result<void>> update_reader_group(stream::ReaderGroupName name, StoredReaderGroup was, records::ReaderGroupRecord now);
+    Task<Result<void>> remove_reader_group(stream::ReaderGroupName name, StoredReaderGroup was);
 
     // Streams with an intent.
     Task<Result<std::vector<StreamName>>> unfinished();
 
 private:
     Task<Result<void>> ensure(std::string path);
+    Task<Result<void>> ensure_in_scope(std::string path, std::string scope);
     Task<Result<void>> change(std::vector<metadata::Operation> operations);
+    // Makes the buckets, gives the stream its first epoch and adds what is to be done to `together`.
+    Task<Result<void>> create_together(StreamName name, records::StreamRecord record, std::size_t segments,
+                                       std::vector<metadata::Operation> together);
     Task<Result<Page>> list(std::string parent, std::string token);
 
     // Past epochs never change. The key has the stream's nonce, so a new stream of the same name

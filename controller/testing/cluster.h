@@ -193,6 +193,25 @@ public:
         }
         return ids;
     }
+    static pb::ReaderGroupConfiguration group_config(const std::string& group, const std::vector<pb::StreamCut>& from) {
+        pb::ReaderGroupConfiguration config;
+        config.set_scope("s");
+        config.set_readergroupname(group);
+        config.set_grouprefreshtimemillis(3000);
+        config.set_automaticcheckpointintervalmillis(30'000);
+        config.set_maxoutstandingcheckpointrequest(3);
+        config.set_generation(-1);
+        config.set_readergroupid("00000000-0000-0000-0000-000000000000");
+        for (const pb::StreamCut& cut : from) *config.add_startingstreamcuts() = cut;
+        return config;
+    }
+    static pb::ReaderGroupInfo group_info(const std::string& group, const std::string& id = "") {
+        pb::ReaderGroupInfo info;
+        info.set_scope("s");
+        info.set_readergroup(group);
+        info.set_readergroupid(id);
+        return info;
+    }
     pb::UpdateStreamStatus::Status seal(const StreamName& name) {
         return ask(&service::Service::seal_stream, info(name)).status();
     }

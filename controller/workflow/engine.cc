@@ -72,7 +72,8 @@ Task<void> Engine::drive(StreamName name, std::shared_ptr<Run> run) {
             pause = kFirstPause;
             pauses = 0;
             run->last_error.reset();
-            if (*progress == Progress::kDone && !run->again) co_return;
+            if (progress->done && !run->again) co_return;
+            if (progress->after) co_await wait_for(*progress->after);
             continue;
         }
         run->last_error = progress.error();
@@ -86,6 +87,13 @@ Task<void> Engine::drive(StreamName name, std::shared_ptr<Run> run) {
         co_await take_turn();
         pause = std::min(pause * 2, kLongestPause);
     }
+}
+
+Task<void> Engine::wait_for(StreamName other) {
+    const std::shared_ptr<Run> run = start(std::move(other));
+    end_turn();
+    while (!run->over && !stopped_) co_await run->ended.wait();
+    co_await take_turn();
 }
 
 Task<Result<void>> Engine::settled(StreamName name, Deadline deadline) {

@@ -48,6 +48,8 @@ private:
 
     std::shared_ptr<Run> start(StreamName name);
     Task<void> drive(StreamName name, std::shared_ptr<Run> run);
+    // Gives the turn away meanwhile: the other one may need it.
+    Task<void> wait_for(StreamName other);
     Task<void> take_turn();
     void end_turn();
 

@@ -7,6 +7,7 @@
 #include "common/telemetry/log.h"
 #include "controller/store/cuts.h"
 #include "controller/store/records.h"
+#include "controller/stream/companions.h"
 #include "controller/stream/scale.h"
 #include "controller/workflow/for_all.h"
 
@@ -48,7 +49,7 @@ Task<Result<void>> call_patiently(Clock& clock, Steps::SegmentCall call, std::st
 // Who lost the race for the record looks at it again.
 Result<Progress> moved_on(const Result<void>& update, Progress progress) {
     if (update) return progress;
-    if (update.error().is(ErrorCode::kVersionMismatch)) return Progress::kMore;
+    if (update.error().is(ErrorCode::kVersionMismatch)) return Progress::more();
     return update.error();
 }
 
@@ -62,7 +63,7 @@ void change_state(StreamRecord& record, StreamRecord::State to) {
 Task<Result<Progress>> Steps::next(StreamName name) {
     Result<store::StoredStream> stream = co_await store_.load(name);
     if (!stream) {
-        if (stream.error().is(ErrorCode::kNotFound)) co_return Progress::kDone;
+        if (stream.error().is(ErrorCode::kNotFound)) co_return Progress::all();
         co_return std::move(stream).error();
     }
     const StreamRecord& record = stream->record;
@@ -72,7 +73,7 @@ Task<Result<Progress>> Steps::next(StreamName name) {
     if (record.has_update()) co_return co_await update(name, std::move(*stream));
     if (record.has_truncate()) co_return co_await truncate(name, std::move(*stream));
     if (record.has_seal()) co_return co_await seal(name, std::move(*stream));
-    co_return Progress::kDone;
+    co_return Progress::all();
 }
 
 Task<Result<Progress>> Steps::create(StreamName name, store::StoredStream stream) {
@@ -80,7 +81,7 @@ Task<Result<Progress>> Steps::create(StreamName name, store::StoredStream stream
     StreamRecord now = stream.record;
     change_state(now, StreamRecord::ACTIVE);
     const Result<void> updated = co_await store_.update(name, std::move(stream), std::move(now), Intent::kEnds);
-    co_return moved_on(updated, Progress::kDone);
+    co_return moved_on(updated, Progress::all());
 }
 
 Task<Result<Progress>> Steps::scale(StreamName name, store::StoredStream stream) {
@@ -90,7 +91,7 @@ Task<Result<Progress>> Steps::scale(StreamName name, store::StoredStream stream)
         // From here on clients are told of the successors: only now may the old segments be sealed.
         now.mutable_scale()->set_published(true);
         const Result<void> updated = co_await store_.update(name, std::move(stream), std::move(now), Intent::kAsItIs);
-        co_return moved_on(updated, Progress::kMore);
+        co_return moved_on(updated, Progress::more());
     }
     const std::vector<SegmentId> sealed = store::to_ids(stream.record.scale().sealed());
     MR_CO_TRY_VOID(co_await seal_segments(name, sealed));
@@ -100,7 +101,7 @@ Task<Result<Progress>> Steps::scale(StreamName name, store::StoredStream stream)
     now.clear_intent();
     change_state(now, StreamRecord::ACTIVE);
     const Result<void> updated = co_await store_.advance_epoch(name, std::move(stream), std::move(now));
-    co_return moved_on(updated, Progress::kDone);
+    co_return moved_on(updated, Progress::all());
 }
 
 Task<Result<Progress>> Steps::update(StreamName name, store::StoredStream stream) {
@@ -109,7 +110,7 @@ Task<Result<Progress>> Steps::update(StreamName name, store::StoredStream stream
     change_state(now, StreamRecord::ACTIVE);
     if (store::fits_config(now)) {
         const Result<void> updated = co_await store_.update(name, std::move(stream), std::move(now), Intent::kEnds);
-        co_return moved_on(updated, Progress::kDone);
+        co_return moved_on(updated, Progress::all());
     }
     const auto count = static_cast<std::size_t>(now.config().min_segments());
     const stream::ScaleRequest all{ids_of(now.current().segments()), stream::even_ranges(count)};
@@ -119,11 +120,11 @@ Task<Result<Progress>> Steps::update(StreamName name, store::StoredStream stream
         // Was looked at before the update was accepted; a stream that cannot get on would be worse.
         MR_LOG_WARN("segments stay as they are", {"stream", name.to_string()}, {"reason", refused->why});
         const Result<void> updated = co_await store_.update(name, std::move(stream), std::move(now), Intent::kEnds);
-        co_return moved_on(updated, Progress::kDone);
+        co_return moved_on(updated, Progress::all());
     }
     store::begin_scale(now, std::get<stream::ScalePlan>(plan));
     const Result<void> updated = co_await store_.update(name, std::move(stream), std::move(now), Intent::kAsItIs);
-    co_return moved_on(updated, Progress::kMore);
+    co_return moved_on(updated, Progress::more());
 }
 
 Task<Result<Progress>> Steps::truncate(StreamName name, store::StoredStream stream) {
@@ -144,7 +145,7 @@ Task<Result<Progress>> Steps::truncate(StreamName name, store::StoredStream stre
     now.clear_intent();
     change_state(now, StreamRecord::ACTIVE);
     const Result<void> updated = co_await store_.update(name, std::move(stream), std::move(now), Intent::kEnds);
-    co_return moved_on(updated, Progress::kDone);
+    co_return moved_on(updated, Progress::all());
 }
 
 Task<Result<Progress>> Steps::seal(StreamName name, store::StoredStream stream) {
@@ -153,11 +154,16 @@ Task<Result<Progress>> Steps::seal(StreamName name, store::StoredStream stream) 
     change_state(now, StreamRecord::SEALED);
     now.clear_intent();
     const Result<void> updated = co_await store_.update(name, std::move(stream), std::move(now), Intent::kEnds);
-    co_return moved_on(updated, Progress::kDone);
+    co_return moved_on(updated, Progress::all());
 }
 
 Task<Result<Progress>> Steps::remove(StreamName name, store::StoredStream stream) {
     if (!stream.record.remove().segments_gone()) {
+        // Made when first asked for, and not any more: that looks for this intent.
+        if (const std::optional<StreamName> marks = stream::marks_of(name)) {
+            MR_CO_TRY(const bool gone, co_await remove_companion(*marks));
+            if (!gone) co_return Progress::more_after(*marks);
+        }
         const auto shared = std::make_shared<const store::StoredStream>(stream);
         // What came with earlier epochs was deleted when the stream was truncated.
         MR_CO_TRY(const stream::Cut head, co_await store::accepted_cut(store_, name, shared, stream.record.head()));
@@ -169,11 +175,28 @@ Task<Result<Progress>> Steps::remove(StreamName name, store::StoredStream stream
         StreamRecord now = stream.record;
         now.mutable_remove()->set_segments_gone(true);
         const Result<void> updated = co_await store_.update(name, std::move(stream), std::move(now), Intent::kAsItIs);
-        co_return moved_on(updated, Progress::kMore);
+        co_return moved_on(updated, Progress::more());
     }
     MR_CO_TRY_VOID(co_await store_.remove_history(name));
     const Result<void> removed = co_await store_.remove(name, std::move(stream));
-    co_return moved_on(removed, Progress::kDone);
+    co_return moved_on(removed, Progress::all());
+}
+
+Task<Result<bool>> Steps::remove_companion(StreamName name) {
+    Result<store::StoredStream> stream = co_await store_.load(name);
+    if (!stream) {
+        if (stream.error().is(ErrorCode::kNotFound)) co_return true;
+        co_return std::move(stream).error();
+    }
+    if (store::may_begin_removal(stream->record)) {
+        StreamRecord now = stream->record;
+        const Intent intent = now.state() == StreamRecord::CREATING ? Intent::kAsItIs : Intent::kBegins;
+        store::begin_removal(now);
+        const Result<void> updated = co_await store_.update(name, std::move(*stream), std::move(now), intent);
+        // Who lost the race waits for what the other one does.
+        if (!updated && !updated.error().is(ErrorCode::kVersionMismatch)) co_return updated.error();
+    }
+    co_return false;
 }
 
 Task<Result<void>> Steps::create_segments(StreamName name, std::vector<SegmentId> ids, records::ConfigRecord config) {

@@ -12,7 +12,8 @@
 //   truncate segments before the head deleted,
 //            those at the head cut off there  -> ACTIVE
 //   seal     current segments sealed          -> SEALED
-//   delete   segments of all epochs deleted   -> only metadata left
+//   delete   its marks, a stream as well, gone
+//            segments of all epochs deleted   -> only metadata left
 //            history removed                  -> the record is gone, its numbers are remembered
 //
 // Thread rule: one executor. Lifetime: store and segments outlive it.
@@ -20,7 +21,9 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "common/model/segment_name.h"
@@ -31,7 +34,15 @@
 
 namespace millrace::controller::workflow {
 
-enum class Progress : std::uint8_t { kMore, kDone };
+// What a step leaves to do.
+struct Progress {
+    bool done = false;                // the stream has no intent left, or is gone
+    std::optional<StreamName> after;  // not before this stream has no intent left
+
+    static Progress all() { return {true, std::nullopt}; }
+    static Progress more() { return {false, std::nullopt}; }
+    static Progress more_after(StreamName other) { return {false, std::move(other)}; }
+};
 
 class Steps {
 public:
@@ -40,7 +51,7 @@ public:
 
     using SegmentCall = std::function<Task<Result<void>>(std::string segment, Deadline deadline)>;
 
-    // One step. kDone: the stream has no intent left, or is gone. An error: try again later.
+    // One step. An error: try again later.
     Task<Result<Progress>> next(StreamName name);
 
 private:
@@ -50,6 +61,8 @@ private:
     Task<Result<Progress>> truncate(StreamName name, store::StoredStream stream);
     Task<Result<Progress>> seal(StreamName name, store::StoredStream stream);
     Task<Result<Progress>> remove(StreamName name, store::StoredStream stream);
+    // Whether the stream is gone; otherwise it is being deleted now, or something else has to end first.
+    Task<Result<bool>> remove_companion(StreamName name);
 
     Task<Result<void>> create_segments(StreamName name, std::vector<SegmentId> ids, records::ConfigRecord config);
     Task<Result<void>> seal_segments(StreamName name, std::vector<SegmentId> ids);
