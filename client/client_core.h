@@ -10,6 +10,7 @@
 #include <memory>
 
 #include "client/bridge/blocking_call.h"
+#include "client/client_mutations.h"
 #include "client/control/controller_client.h"
 #include "client/segment/retry.h"
 #include "client/segment/segment_pool.h"
@@ -27,10 +28,11 @@ class ClientCore {
 public:
     // `home.thread` runs the runtime's executor.
     ClientCore(Runtime runtime_in, Home home_in, std::unique_ptr<rpc::Channel> channel, Endpoint controller_address,
-               Timeouts timeouts_in)
+               Timeouts timeouts_in, ClientMutations mutations_in = {})
         : runtime{runtime_in},
           home{home_in},
           timeouts{timeouts_in},
+          mutations{mutations_in},
           controller{runtime_in, std::move(channel), std::move(controller_address), timeouts_in.connect},
           locations{controller},
           pool{runtime_in, locations} {}
@@ -45,6 +47,7 @@ public:
     const Runtime runtime;
     const Home home;
     const Timeouts timeouts;
+    const ClientMutations mutations;
     ControllerClient controller;
     Locations locations;
     SegmentPool pool;

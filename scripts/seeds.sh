@@ -3,7 +3,7 @@
 #
 # seeds.sh [COUNT [PROGRAM...]]: runs the simulated workloads for COUNT seeds each (default 2,000; ctest runs a slice):
 # log and container (crashes and torn writes of journal and container), owners (a container whose owners replace each other while
-# they live), echo (every fault that the simulator has), endtoend (a whole cluster; slower, 200 seeds take two minutes).
+# they live), echo (every fault that the simulator has), endtoend (client, controller and segment store; 10,000 seeds take some minutes).
 # A failure prints the command that replays its seed. MILLRACE_FIRST_SEED=n begins elsewhere. At the end: what it took in
 # core-hours, and which unlikely places were reached (probes.py).
 set -euo pipefail
@@ -17,7 +17,7 @@ declare -A known=([log]=segmentstore/log/millrace_log_sim_test
     [owners]=segmentstore/container/millrace_container_owners_test [echo]=tests/sim/echo/millrace_sim_echo_test
     [endtoend]=tests/endtoend/sim/millrace_sim_endtoend_test)
 wanted=("$@")
-((${#wanted[@]} > 0)) || wanted=(log container owners echo)
+((${#wanted[@]} > 0)) || wanted=(log container owners echo endtoend)
 programs=()
 for name in "${wanted[@]}"; do
     [[ -n ${known[$name]:-} ]] || die "seeds.sh: '$name' is no workload; there are log, container, owners, echo and endtoend."

@@ -88,7 +88,7 @@ Task<Result<void>> ReaderCore::begin() {
         MR_CO_TRY(const bool wanted, co_await is_wanted(segment));
         if (wanted) first.push_back(segment);
     }
-    graph_.emplace(first);
+    graph_.emplace(first, client_.mutations);
     for (const SegmentId segment : first) begin_fetching(segment, start_.offsets.at(segment));
     if (first.empty()) handover_.push(EndOfStream{});
     co_return ok();

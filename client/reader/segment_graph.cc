@@ -9,7 +9,7 @@
 
 namespace millrace::client {
 
-SegmentGraph::SegmentGraph(const std::vector<SegmentId>& first) {
+SegmentGraph::SegmentGraph(const std::vector<SegmentId>& first, ClientMutations mutations) : mutations_{mutations} {
     for (const SegmentId segment : first) {
         Node& node = nodes_[segment];
         node.first = true;
@@ -33,6 +33,7 @@ bool SegmentGraph::is_read(SegmentId predecessor) const {
 
 bool SegmentGraph::may_forget(SegmentId segment, const Node& node) const {
     if (!node.ended || node.successors.empty()) return false;
+    if (mutations_.forget_segments_early) return true;
     for (const SegmentId successor : node.successors) {
         // One that has not begun is found again only through this segment.
         if (pending_.contains(successor) || unwanted_.contains(successor)) return false;
@@ -64,7 +65,9 @@ SegmentGraph::Change SegmentGraph::ended(SegmentId segment, const std::vector<Ne
     // Ascending: what begins now can only hold back what is younger.
     for (auto it = pending_.begin(); it != pending_.end();) {
         const auto& [id, predecessors] = *it;
-        if (!std::all_of(predecessors.begin(), predecessors.end(), [this](SegmentId p) { return is_read(p); })) {
+        const bool all_read =
+            std::all_of(predecessors.begin(), predecessors.end(), [this](SegmentId p) { return is_read(p); });
+        if (!all_read && !mutations_.begin_successors_early) {
             ++it;
             continue;
         }

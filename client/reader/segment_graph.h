@@ -10,6 +10,7 @@
 #include <set>
 #include <vector>
 
+#include "client/client_mutations.h"
 #include "common/model/segment_name.h"
 
 namespace millrace::client {
@@ -17,7 +18,7 @@ namespace millrace::client {
 class SegmentGraph {
 public:
     // The segments that reading begins with. What came before them counts as read.
-    explicit SegmentGraph(const std::vector<SegmentId>& first);
+    explicit SegmentGraph(const std::vector<SegmentId>& first, ClientMutations mutations = {});
 
     struct Next {
         SegmentId segment;
@@ -48,6 +49,7 @@ private:
     bool is_read(SegmentId predecessor) const;
     bool may_forget(SegmentId segment, const Node& node) const;
 
+    ClientMutations mutations_;
     std::map<SegmentId, Node> nodes_;                       // what a position names
     std::map<SegmentId, std::vector<SegmentId>> pending_;  // waiting for their predecessors
     std::set<SegmentId> unwanted_;

@@ -181,7 +181,7 @@ std::optional<SegmentWriter::Ending> SegmentWriter::handle_setup(const wire::App
     refresh_location_ = false;
 
     const std::size_t before = unacknowledged_.size();
-    acknowledge_up_to(setup.last_event_number);
+    if (!owner_.client_.mutations.resend_without_asking) acknowledge_up_to(setup.last_event_number);
     // A connection that is taken up but never gets anything done must not look like progress, or a
     // store that closes it at each append would be asked without a pause.
     if (unacknowledged_.size() < before || unacknowledged_.empty()) retry_.worked();
@@ -259,6 +259,7 @@ void SegmentWriter::pump() {
         block->number(id_, last_number_, request_id_);
         unacknowledged_bytes_ += block->event_bytes();
         link_->send(Bytes{block, block->frame()});
+        if (owner_.client_.mutations.acknowledge_when_sent) block->notify(ok());
         unacknowledged_.push_back(std::move(block));
     }
 }

@@ -153,7 +153,9 @@ Task<Result<void>> WriterCore::hand_over(SegmentWriter& sealed) {
     retired_.push_back(std::move(place->second));
     segments_.erase(place);
     ranges_.erase(segment.id);
-    for (const SegmentId target : staging_.replace(segment.id, sealed.surrender(), targets)) {
+    std::deque<BlockPtr> unacknowledged = sealed.surrender();
+    if (client_.mutations.forget_order_on_split) std::reverse(unacknowledged.begin(), unacknowledged.end());
+    for (const SegmentId target : staging_.replace(segment.id, std::move(unacknowledged), targets)) {
         segment_writer(ranges_.at(target)).work();
     }
     co_return ok();

@@ -17,8 +17,11 @@ constexpr const char* kDirectory = "/data";
 
 // The objects of one life of a program.
 struct SimCluster::Process {
-    explicit Process(Runtime runtime_in) : runtime{runtime_in} {}
+    Process(Runtime runtime_in, std::uint64_t seed, std::shared_ptr<const ReplyFaults> faults)
+        : network{runtime_in.network, runtime_in.clock, seed, std::move(faults)},
+          runtime{with_network(runtime_in, network)} {}
 
+    NetworkWithReplyFaults network;
     Runtime runtime;
     std::unique_ptr<EmbeddedMetadata> metadata;
     std::unique_ptr<sim::SimRpc> rpc;
@@ -92,7 +95,7 @@ std::string SimCluster::describe() const {
 void SimCluster::begin(std::size_t index) {
     Machine& machine = *machines_[index];
     if (machine.down || machine.process || stopping_) return;
-    machine.process = std::make_shared<Process>(machine.node->runtime());
+    machine.process = std::make_shared<Process>(machine.node->runtime(), random_.next(), reply_faults_);
     if (machine.has_controller) {
         machine.process->metadata = std::make_unique<EmbeddedMetadata>(machine.process->runtime, metadata_, random_.next());
         machine.process->rpc = std::make_unique<sim::SimRpc>(world_, *machine.node, rpc_faults_);

@@ -11,6 +11,7 @@
 
 #include "common/metadata/testing/memory_metadata_store.h"
 #include "common/runtime/network.h"
+#include "tests/endtoend/sim/reply_faults.h"
 #include "tests/history/history.h"
 #include "tests/sim/fault_plan.h"
 #include "tests/sim/rpc/sim_rpc.h"
@@ -45,6 +46,9 @@ public:
     std::vector<sim::FaultTarget> targets();
     sim::RpcFaults& rpc_faults() { return *rpc_faults_; }
     std::shared_ptr<const sim::RpcFaults> shared_rpc_faults() const { return rpc_faults_; }
+    // Of what the store answers to the controller, and to whoever else shares them.
+    ReplyFaults& reply_faults() { return *reply_faults_; }
+    std::shared_ptr<const ReplyFaults> shared_reply_faults() const { return reply_faults_; }
 
     Endpoint controller() const;
     Endpoint store() const;
@@ -77,6 +81,7 @@ private:
     history::History& history_;
     SeededRandom random_;
     std::shared_ptr<sim::RpcFaults> rpc_faults_ = std::make_shared<sim::RpcFaults>();
+    std::shared_ptr<ReplyFaults> reply_faults_ = std::make_shared<ReplyFaults>();
     std::shared_ptr<metadata::MemoryEnsemble> metadata_ = std::make_shared<metadata::MemoryEnsemble>();
     std::vector<std::unique_ptr<Machine>> machines_;
     std::size_t burials_ = 0;

@@ -106,7 +106,11 @@ public:
     }
     Task<void> close() {
         if (!core_) co_return;
-        position_ = Position::parse(consumer_->position().to_string()).value();
+        // As one that was saved.
+        const std::string saved = consumer_->position().to_string();
+        auto position = Position::parse(saved);
+        if (position) position_ = std::move(position).value();
+        else w_.problems_.insert("reader " + name + " stands at '" + saved + "', which is no position");
         co_await core_->stop();
         consumer_.reset();
         core_.reset();
@@ -157,7 +161,8 @@ StreamWorkload::StreamWorkload(std::uint64_t seed, Options options)
                 .seed = random_.next(),
                 .disks_fail = disks_fail()},
                history_},
-      runtime_{client_node_.runtime()},
+      network_{client_node_.runtime().network, client_node_.runtime().clock, random_.next(), cluster_.shared_reply_faults()},
+      runtime_{with_network(client_node_.runtime(), network_)},
       rpc_{world_, client_node_, cluster_.shared_rpc_faults()} {}
 
 bool StreamWorkload::disks_fail() const { return plan_fails_disks(plan_); }
@@ -214,7 +219,7 @@ std::string StreamWorkload::set_up() {
     if (auto problem = wait([this] { return cluster_.serving(); }, 1min, "the cluster's first start"); !problem.empty()) return problem;
     client_ = std::make_unique<client::ClientCore>(runtime_, client::Home{runtime_.executor, std::this_thread::get_id()},
                                                    rpc_.channel(cluster_.controller()), cluster_.controller(),
-                                                   client::Timeouts{.connect = 1min, .retry = 0s});
+                                                   client::Timeouts{.connect = 1min, .retry = 0s}, options_.mutations);
     admin_ = std::make_unique<client::StreamAdmin>(*client_);
     const Result<void> made = world_.run([this] { return make_stream(); });
     if (!made) return "making a stream: " + made.error().to_string();
@@ -364,6 +369,16 @@ void StreamWorkload::make_trouble() {
         faults.run_twice_one_in = chance();
         faults.double_reply_one_in = chance();
     }
+    if (options_.reply_faults) {
+        ReplyFaults& faults = cluster_.reply_faults();
+        const auto chance = [this](std::uint64_t least, std::uint64_t most) -> std::uint32_t {
+            return random_.one_in(2) ? static_cast<std::uint32_t>(random_.between(least, most)) : 0;
+        };
+        faults.lose_one_in = chance(10, 300);
+        faults.late_one_in = chance(10, 300);
+        faults.late_max = random_ms(random_, 10, 3000);
+        faults.double_one_in = chance(5, 100);
+    }
     injector_->start();
 }
 
@@ -372,6 +387,7 @@ std::string StreamWorkload::settle() {
     strikes_ = injector_->strikes();
     injector_->heal();
     cluster_.rpc_faults().heal();
+    cluster_.reply_faults().heal();
     stop_scaling_ = true;
     const history::Time healed = time();
     if (auto problem = wait([this] { return cluster_.serving(); }, kSettleMax, "the cluster to serve again"); !problem.empty()) {

@@ -29,6 +29,8 @@ public:
     struct Options {
         std::optional<sim::FaultPlan> plan;  // else by seed
         bool rpc_faults = true;              // by seed
+        bool reply_faults = true;            // by seed
+        client::ClientMutations mutations;
     };
 
     explicit StreamWorkload(std::uint64_t seed) : StreamWorkload(seed, Options{}) {}
@@ -74,6 +76,7 @@ private:
     sim::FaultPlan plan_;
     sim::Node& client_node_;
     SimCluster cluster_;
+    NetworkWithReplyFaults network_;
     Runtime runtime_;
     sim::SimRpc rpc_;
     std::unique_ptr<client::ClientCore> client_;
