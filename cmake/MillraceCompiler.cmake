@@ -29,7 +29,10 @@ target_compile_options(millrace_flags INTERFACE
   -Wall -Wextra -Wpedantic -Werror
   -Wthread-safety -Wnon-virtual-dtor -Woverloaded-virtual -Wimplicit-fallthrough
   -Wno-gnu-zero-variadic-macro-arguments
-  -fno-omit-frame-pointer)
+  -fno-omit-frame-pointer
+  # Rooms are linked into the executable and into the client's shared library, from one set of objects and one
+  # precompiled header. In the executable the linker turns the indirections back.
+  -fPIC)
 target_include_directories(millrace_flags INTERFACE ${CMAKE_SOURCE_DIR})
 target_link_options(millrace_flags INTERFACE -fuse-ld=mold)
 
