@@ -9,6 +9,8 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include "cli/machine.h"
+
 namespace millrace::cli {
 namespace {
 
@@ -23,12 +25,40 @@ std::string fixed(double value, int digits) {
 
 double rounded(double value, double to) { return std::round(value * to) / to; }
 
+// Of which share of the measured times, and how that is called in JSON and in a table.
+struct BenchQuantile {
+    double share;
+    const char* name;
+    const char* title;
+};
+constexpr BenchQuantile kBenchQuantiles[] = {
+    {0.5, "p50", "p50"}, {0.95, "p95", "p95"}, {0.99, "p99", "p99"}, {0.999, "p999", "p99.9"}, {1.0, "max", "max"}};
+
+double quantile_us(const Histogram& histogram, const BenchQuantile& quantile) {
+    const std::uint64_t ns = quantile.share < 1.0 ? histogram.at(quantile.share) : histogram.max();
+    return rounded(static_cast<double>(ns) / 1e3, 10);
+}
+
+nlohmann::ordered_json quantiles_json(const Histogram& histogram) {
+    nlohmann::ordered_json json;
+    for (const BenchQuantile& quantile : kBenchQuantiles) json[quantile.name] = quantile_us(histogram, quantile);
+    return json;
+}
+
 }  // namespace
+
+BenchTimer::BenchTimer() : cpu_seconds_{sample_process().cpu_seconds}, begin_ns_{now_ns()} {}
+
+void BenchTimer::stop(BenchReport& report) const {
+    report.seconds = static_cast<double>(now_ns() - begin_ns_) / 1e9;
+    report.client_cpu_seconds = sample_process().cpu_seconds - cpu_seconds_;
+}
 
 void add_bench_commands(CLI::App& root, CommandLine& line) {
     CLI::App* bench = root.add_subcommand("bench", "Measure throughput, latency, and what the machine could do at best");
     bench->require_subcommand(1);
     add_bench_write_command(*bench, line);
+    add_bench_read_command(*bench, line);
     add_bench_latency_command(*bench, line);
     add_bench_limits_command(*bench, line);
     add_bench_null_server_command(*bench, line);
@@ -88,31 +118,28 @@ int print_report(const CommandLine& line, const BenchReport& report) {
     const double seconds = std::max(report.seconds, 1e-9);
     const double events_per_second = static_cast<double>(report.events) / seconds;
     const double bytes_per_second = static_cast<double>(report.bytes) / seconds;
-    const auto micros = [&](double share) { return rounded(static_cast<double>(report.latency_ns.at(share)) / 1e3, 10); };
-    const double max = rounded(static_cast<double>(report.latency_ns.max()) / 1e3, 10);
     if (line.json()) {
-        const nlohmann::ordered_json json{{"events", report.events},
-                                          {"seconds", rounded(report.seconds, 1e6)},
-                                          {"events_per_second", rounded(events_per_second, 10)},
-                                          {"bytes_per_second", rounded(bytes_per_second, 10)},
-                                          {"latency_us",
-                                           {{"p50", micros(0.5)},
-                                            {"p95", micros(0.95)},
-                                            {"p99", micros(0.99)},
-                                            {"p999", micros(0.999)},
-                                            {"max", max}}}};
+        nlohmann::ordered_json json{{"events", report.events},
+                                    {"seconds", rounded(report.seconds, 1e6)},
+                                    {"events_per_second", rounded(events_per_second, 10)},
+                                    {"bytes_per_second", rounded(bytes_per_second, 10)},
+                                    {"client_cpu_seconds", rounded(report.client_cpu_seconds, 100)}};
+        if (report.latency_ns) json["latency_us"] = quantiles_json(*report.latency_ns);
+        if (report.end_to_end_ns) json["end_to_end_us"] = quantiles_json(*report.end_to_end_ns);
         return print_line(line, json.dump()) ? kDone : kFailed;
     }
-    const std::string text = format_table({{"events", with_commas(report.events)},
-                                           {"seconds", fixed(report.seconds, 3)},
-                                           {"events/s", with_commas(static_cast<std::uint64_t>(events_per_second))},
-                                           {"MB/s", fixed(bytes_per_second / 1e6, 2)},
-                                           {"latency p50", fixed(micros(0.5), 1) + " us"},
-                                           {"latency p95", fixed(micros(0.95), 1) + " us"},
-                                           {"latency p99", fixed(micros(0.99), 1) + " us"},
-                                           {"latency p99.9", fixed(micros(0.999), 1) + " us"},
-                                           {"latency max", fixed(max, 1) + " us"}});
-    return print_line(line, text) ? kDone : kFailed;
+    std::vector<std::vector<std::string>> rows{{"events", with_commas(report.events)},
+                                               {"seconds", fixed(report.seconds, 3)},
+                                               {"events/s", with_commas(static_cast<std::uint64_t>(events_per_second))},
+                                               {"MB/s", fixed(bytes_per_second / 1e6, 2)},
+                                               {"client CPU", fixed(report.client_cpu_seconds, 2) + " s"}};
+    for (const auto& [title, histogram] : {std::pair{"latency ", &report.latency_ns}, {"end to end ", &report.end_to_end_ns}}) {
+        if (!*histogram) continue;
+        for (const BenchQuantile& quantile : kBenchQuantiles) {
+            rows.push_back({std::string{title} + quantile.title, fixed(quantile_us(**histogram, quantile), 1) + " us"});
+        }
+    }
+    return print_line(line, format_table(rows)) ? kDone : kFailed;
 }
 
 }  // namespace millrace::cli

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -35,9 +36,25 @@ struct BenchReport {
     std::uint64_t events = 0;
     std::uint64_t bytes = 0;
     double seconds = 0;
-    Histogram latency_ns;
+    double client_cpu_seconds = 0;
+    std::optional<Histogram> latency_ns{};
+    std::optional<Histogram> end_to_end_ns{};
 };
-// As a table or JSON {events, seconds, events_per_second, bytes_per_second, latency_us{p50, ...}}.
+
+// Runs from its construction on.
+class BenchTimer {
+public:
+    BenchTimer();
+    void stop(BenchReport& report) const;
+    std::int64_t begin_ns() const { return begin_ns_; }
+
+private:
+    double cpu_seconds_;
+    std::int64_t begin_ns_;
+};
+
+// As a table or JSON {events, seconds, events_per_second, bytes_per_second, client_cpu_seconds, latency_us{p50, ...},
+// end_to_end_us{p50, ...}}, the last two where they were measured.
 int print_report(const CommandLine& line, const BenchReport& report);
 
 // One writer per --writers on one client.

@@ -10,6 +10,7 @@
 #include <CLI/CLI.hpp>
 
 #include "cli/bench.h"
+#include "cli/bench_end_to_end.h"
 #include "cli/machine.h"
 
 namespace millrace::cli {
@@ -124,14 +125,26 @@ private:
     Histogram histogram_;
 };
 
+int bench_end_to_end(const CommandLine& line, const BenchArguments& arguments) {
+    const BenchLoad load = make_load(arguments);
+    BenchWriters writers;
+    if (const int code = open_writers(line, arguments, writers); code != kDone) return code;
+    BenchReport report{.events = arguments.events, .bytes = arguments.events * arguments.size};
+    const BenchTimer timer;
+    if (auto measured = measure_end_to_end(arguments, load, writers, report); !measured) return fail(line, measured.error());
+    timer.stop(report);
+    return print_report(line, report);
+}
+
 int bench_latency(const CommandLine& line, const BenchArguments& arguments) {
     const BenchLoad load = make_load(arguments);
     BenchWriters writers;
     if (const int code = open_writers(line, arguments, writers); code != kDone) return code;
     LatencyRun run{arguments, load, writers};
-    const std::int64_t begin = now_ns();
+    BenchReport report{.events = arguments.events, .bytes = arguments.events * arguments.size};
+    const BenchTimer timer;
     const auto result = arguments.rate > 0 ? run.open_loop() : run.closed_loop();
-    const std::int64_t end = now_ns();
+    timer.stop(report);
     // Callbacks point into `run`: the writers go first.
     for (const auto& writer : writers.writers) {
         if (auto closed = writer->close(); !closed && result) {
@@ -141,10 +154,8 @@ int bench_latency(const CommandLine& line, const BenchArguments& arguments) {
     }
     writers.writers.clear();
     if (!result) return fail(line, result.error());
-    return print_report(line, {.events = arguments.events,
-                               .bytes = arguments.events * arguments.size,
-                               .seconds = static_cast<double>(end - begin) / 1e9,
-                               .latency_ns = run.take()});
+    report.latency_ns = run.take();
+    return print_report(line, report);
 }
 
 }  // namespace
@@ -154,13 +165,23 @@ void add_bench_latency_command(CLI::App& bench, CommandLine& line) {
     arguments->events = 10'000;
     CLI::App* latency = bench.add_subcommand("latency", "Measure the time of single events, one at a time per writer");
     add_bench_options(*latency, *arguments, line);
+    const auto end_to_end = std::make_shared<bool>(false);
+    latency->add_flag("--end-to-end", *end_to_end, "Also read each event at the stream's tail, and tell how long that took")
+        ->excludes(latency->get_option("--rate"))
+        ->excludes(latency->get_option("--writers"));
     latency->footer(
         "Without --rate the next event is written when the one before is acknowledged. With it, events are due at\n"
-        "fixed times and latency counts from those.\n"
+        "fixed times and latency counts from those. With --end-to-end the next event is written when the one before has been\n"
+        "acknowledged and read.\n"
         "Examples:\n"
+        "  millrace bench latency logs/bench --events 10000 --end-to-end\n"
         "  millrace bench latency logs/bench --events 10000 --size 100\n"
         "  millrace bench latency logs/bench --events 5000 --rate 500 --output json");
-    latency->callback([&line, arguments] { line.action = [&line, arguments] { return bench_latency(line, *arguments); }; });
+    latency->callback([&line, arguments, end_to_end] {
+        line.action = [&line, arguments, end_to_end] {
+            return *end_to_end ? bench_end_to_end(line, *arguments) : bench_latency(line, *arguments);
+        };
+    });
 }
 
 }  // namespace millrace::cli

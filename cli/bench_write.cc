@@ -71,19 +71,18 @@ int bench_write(const CommandLine& line, const BenchArguments& arguments) {
     BenchWriters writers;
     if (const int code = open_writers(line, arguments, writers); code != kDone) return code;
 
-    const std::int64_t begin = now_ns();
-    if (auto written = write_load(arguments, load, writers, latencies, begin); !written) return fail(line, written.error());
+    BenchReport report{.events = arguments.events, .bytes = arguments.events * arguments.size};
+    const BenchTimer timer;
+    if (auto written = write_load(arguments, load, writers, latencies, timer.begin_ns()); !written) return fail(line, written.error());
     for (const auto& writer : writers.writers) {
         if (auto flushed = writer->flush(); !flushed) return fail(line, flushed.error());
     }
-    const std::int64_t end = now_ns();
+    timer.stop(report);
     for (const auto& writer : writers.writers) {
         if (auto closed = writer->close(); !closed) return fail(line, closed.error());
     }
-    return print_report(line, {.events = arguments.events,
-                               .bytes = arguments.events * arguments.size,
-                               .seconds = static_cast<double>(end - begin) / 1e9,
-                               .latency_ns = latencies.take()});
+    report.latency_ns = latencies.take();
+    return print_report(line, report);
 }
 
 }  // namespace

@@ -197,7 +197,7 @@ TEST(Grammar, EveryCommandHasHelpWithExamples) {
     const std::vector<std::vector<std::string>> commands{
         {"standalone"},      {"segmentstore"},  {"admin", "verify"}, {"admin", "journal"}, {"admin", "containers"}, {"admin", "segments"},
         {"admin", "extents"}, {"admin", "objects"}, {"scope", "create"}, {"scope", "list"},   {"stream", "create"}, {"stream", "list"}, {"stream", "describe"},
-        {"stream", "scale"}, {"stream", "seal"},  {"stream", "delete"}, {"write"},           {"read"},           {"bench", "write"},
+        {"stream", "scale"}, {"stream", "seal"},  {"stream", "delete"}, {"write"},           {"read"},           {"bench", "write"}, {"bench", "read"},
         {"bench", "latency"}, {"bench", "limits"}, {"bench", "null-server"}, {"settings"},       {"metrics"},       {"wire-check"}};
     for (std::vector<std::string> command : commands) {
         command.push_back("--help");

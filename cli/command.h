@@ -62,6 +62,7 @@ void add_admin_commands(CLI::App& root, CommandLine& line);
 void add_bench_commands(CLI::App& root, CommandLine& line);
 void add_bench_write_command(CLI::App& bench, CommandLine& line);
 void add_bench_latency_command(CLI::App& bench, CommandLine& line);
+void add_bench_read_command(CLI::App& bench, CommandLine& line);
 void add_bench_limits_command(CLI::App& bench, CommandLine& line);
 void add_bench_null_server_command(CLI::App& bench, CommandLine& line);
 

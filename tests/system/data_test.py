@@ -134,16 +134,18 @@ class DataTest(SystemTest):
         self.assertEqual([(s["min_key"], s["max_key"]) for s in described["segments"]],
                          [(0, 0.25), (0.25, 0.3), (0.3, 0.5), (0.5, 1.0)])
 
-    def check_report(self, result, events, size):
+    def check_report(self, result, events, size, times=("latency_us",)):
         report = json.loads(self.done(result).out)
-        self.assertEqual(set(report), {"events", "seconds", "events_per_second", "bytes_per_second", "latency_us"})
-        self.assertEqual(set(report["latency_us"]), {"p50", "p95", "p99", "p999", "max"})
+        self.assertEqual(set(report), {"events", "seconds", "events_per_second", "bytes_per_second", "client_cpu_seconds", *times})
+        self.assertGreaterEqual(report["client_cpu_seconds"], 0)
         self.assertEqual(report["events"], events)
         self.assertGreater(report["seconds"], 0)
         self.assertAlmostEqual(report["events_per_second"] * size, report["bytes_per_second"],
                                delta=0.01 * report["bytes_per_second"] + 100)
-        latency = report["latency_us"]
-        self.assertTrue(0 < latency["p50"] <= latency["p95"] <= latency["p99"] <= latency["p999"] <= latency["max"], report)
+        for time in times:
+            self.assertEqual(list(report[time]), ["p50", "p95", "p99", "p999", "max"])
+            self.assertEqual(list(report[time].values()), sorted(report[time].values()), report)
+            self.assertGreater(report[time]["p50"], 0)
         return report
 
     def test_bench_write(self):
@@ -161,6 +163,16 @@ class DataTest(SystemTest):
         self.check_report(self.cli("bench", "latency", "s/t", "--events", "300", "--size", "100", "--writers", "3", "--rate", "1000",
                                    "--output", "json"), 300, 100)
         self.assertEqual(len(self.read().splitlines()), 800)
+        self.check_report(self.cli("bench", "latency", "s/t", "--events", "200", "--size", "100", "--end-to-end",
+                                   "--output", "json"), 200, 100, times=("latency_us", "end_to_end_us"))
+
+    def test_bench_read(self):
+        self.done(self.cli("bench", "write", "s/t", "--events", "30000", "--size", "500", "--output", "json"))
+        self.check_report(self.cli("bench", "read", "s/t", "--output", "json"), 30_000, 500, times=())
+        self.check_report(self.cli("bench", "read", "s/t", "--events", "100", "--output", "json"), 100, 500, times=())
+        few = self.cli("bench", "read", "s/t", "--events", "30001")
+        self.assertEqual(few.code, 1)
+        self.assertIn("only 30000 events", few.err)
 
 
 if __name__ == "__main__":

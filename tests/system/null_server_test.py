@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The yardstick of measurements: the data port's appends, acknowledged at once and stored nowhere."""
 
+import json
 import re
 import signal
 import struct
 import subprocess
 import unittest
 
-from harness import MILLRACE, PATIENCE_S, SystemTest
+from harness import MILLRACE, PATIENCE_S, SystemTest, run
 from raw_frames import (CONDITIONAL_APPEND, CONDITIONAL_CHECK_FAILED, DATA_APPENDED, KEEP_ALIVE, NONE, Connection, append_block,
                         event)
 
@@ -94,6 +95,21 @@ class NullServerTest(SystemTest):
         self.assertEqual(self.connection.ends(), [])
         self.connection.close()
         self.connection = Connection(self.address)
+
+    def test_with_a_controller_it_takes_what_writers_write(self):
+        with open(self.path("log"), "ab") as log:
+            both = subprocess.Popen([MILLRACE, "bench", "null-server", "--controller-port", "0"], stdin=subprocess.DEVNULL,
+                                    stdout=subprocess.PIPE, stderr=log, text=True)
+        self.addCleanup(both.stdout.close)
+        self.addCleanup(both.wait)
+        self.addCleanup(both.kill)
+        ready = re.fullmatch(r"ready controller=(\S+) segmentstore=\S+\n", both.stdout.readline())
+        report = run("bench", "write", "any/stream", "--events", "100000", "--output", "json", controller=ready[1])
+        self.assertEqual(report.code, 0, report)
+        self.assertEqual(json.loads(report.out)["events"], 100000)
+        refused = run("stream", "describe", "any/stream", controller=ready[1])
+        self.assertEqual(refused.code, 1)
+        self.assertIn("more than a null controller knows", refused.err)
 
     def test_a_signal_stops_it(self):
         self.process.send_signal(signal.SIGTERM)

@@ -37,7 +37,7 @@ class UsageTest(SystemTest):
         self.refused(self.cli("stream", "list", "nowhere"), 1, "nowhere")
         self.refused(self.cli("stream", "create", "nowhere/x"), 1, "nowhere")
         for command in (["stream", "describe"], ["stream", "seal"], ["stream", "delete"], ["read"], ["write"],
-                        ["bench", "latency"]):
+                        ["bench", "latency"], ["bench", "read"]):
             self.refused(self.cli(*command, "s/nothing"), 1, "s/nothing")
         self.refused(self.cli("stream", "scale", "s/nothing", "--seal", "0", "--ranges", "0-1"), 1, "s/nothing")
         self.refused(self.cli("scope", "list", "nowhere"), 1, "nowhere")

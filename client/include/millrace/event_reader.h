@@ -33,9 +33,9 @@ struct Position {
 struct ReaderOptions {
     // Where to begin: kHead, kTail, or `position` when it is set.
     enum class From : std::uint8_t { kHead, kTail } from = From::kHead;
-    std::optional<Position> position;
+    std::optional<Position> position{};
     // Where to end: the reader answers end of stream once everything before it has been read.
-    std::optional<Position> until;
+    std::optional<Position> until{};
     // Bytes read ahead, over all segments. 1 MiB .. 1 GiB.
     std::size_t memory_bytes = 16 * 1024 * 1024;
 };
