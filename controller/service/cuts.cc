@@ -136,7 +136,8 @@ Task<Result<pb::StreamCutRangeResponse>> Service::get_segments_between(pb::Strea
     MR_CO_TRY(const stream::Cut to, request.to().empty()
                                         ? newest_cut(stream->record)
                                         : co_await store::find_cut(store_, name, stream, to_cut(request.to())));
-    if (!to.at_or_after(from)) {
+    // Nothing lies behind the end, wherever in the newest segments the first one is.
+    if (!request.to().empty() && !to.at_or_after(from)) {
         co_return Error{ErrorCode::kInvalidArgument, "the second stream cut lies before the first"};
     }
 

@@ -10,13 +10,13 @@ namespace {
 
 using service::Service;
 
-const StreamName kName{"s", "x"};
+const StreamName kMarked{"s", "x"};
 const StreamName kMarks{"s", "_MARKx"};
 
 TEST(Marks, AreMadeWhenFirstAskedFor) {
     Cluster cluster;
     cluster.make_scope("s");
-    cluster.create(kName, 3);
+    cluster.create(kMarked, 3);
     EXPECT_FALSE(cluster.record(kMarks).has_value());
     EXPECT_TRUE(cluster.ask(&Service::check_stream_exists, Cluster::info(kMarks)).exists());
     EXPECT_FALSE(cluster.record(kMarks).has_value()) << "nobody needs them for that";
@@ -24,7 +24,7 @@ TEST(Marks, AreMadeWhenFirstAskedFor) {
     EXPECT_TRUE(cluster.segments.segments.contains("s/_MARKx/0.#epoch.0"));
     EXPECT_EQ(cluster.current(kMarks), std::vector<std::int64_t>{0});
     EXPECT_EQ(cluster.create(kMarks, 1), pb::CreateStreamStatus::STREAM_EXISTS);
-    cluster.seal(kName);
+    cluster.seal(kMarked);
     EXPECT_EQ(cluster.current(kMarks), std::vector<std::int64_t>{0}) << "a sealed stream is read as well";
 }
 
@@ -33,7 +33,7 @@ TEST(Marks, AreThereForEveryQuestionAboutSegments) {
     for (const int question : {0, 1, 2, 3, 4, 5}) {
         Cluster cluster;
         cluster.make_scope("s");
-        cluster.create(kName, 1);
+        cluster.create(kMarked, 1);
         pb::GetSegmentsRequest head;
         pb::GetEpochSegmentsRequest epoch;
         pb::SegmentId segment;
@@ -57,7 +57,7 @@ TEST(Marks, AreThereForEveryQuestionAboutSegments) {
 TEST(Marks, AreNoneOfNothingAndOfMarks) {
     Cluster cluster;
     cluster.make_scope("s");
-    cluster.create(kName, 1);
+    cluster.create(kMarked, 1);
     cluster.create({"s", std::string(255, 'n')}, 1);
     for (const StreamName& none : {StreamName{"s", "_MARKy"}, {"t", "_MARKx"}, {"s", "_MARK"}}) {
         EXPECT_EQ(cluster.call(&Service::get_current_segments, Cluster::info(none)).error().code(), ErrorCode::kNotFound)
@@ -76,10 +76,10 @@ TEST(Marks, GoWithTheirStream) {
     Cluster cluster;
     cluster.make_scope("s");
     for (int round = 0; round < 2; ++round) {
-        ASSERT_EQ(cluster.create(kName, 1), pb::CreateStreamStatus::SUCCESS);
+        ASSERT_EQ(cluster.create(kMarked, 1), pb::CreateStreamStatus::SUCCESS);
         EXPECT_EQ(cluster.current(kMarks), std::vector<std::int64_t>{round});
-        cluster.seal(kName);
-        EXPECT_EQ(cluster.remove(kName), pb::DeleteStreamStatus::SUCCESS);
+        cluster.seal(kMarked);
+        EXPECT_EQ(cluster.remove(kMarked), pb::DeleteStreamStatus::SUCCESS);
         EXPECT_FALSE(cluster.record(kMarks).has_value());
         EXPECT_TRUE(cluster.segments.segments.empty());
         EXPECT_EQ(cluster.call(&Service::get_current_segments, Cluster::info(kMarks)).error().code(), ErrorCode::kNotFound);
@@ -95,14 +95,14 @@ TEST(Marks, AreNotLeftBehindByThoseWhoAskDuringADeletion) {
         SCOPED_TRACE(seed);
         Cluster cluster{seed};
         cluster.make_scope("s");
-        cluster.create(kName, 1);
-        cluster.seal(kName);
+        cluster.create(kMarked, 1);
+        cluster.seal(kMarked);
         for (int i = 0; i < 4; ++i) {
             cluster.begin([&cluster, i](Service& service) -> Task<void> {
                 Random& random = cluster.world().random();
                 co_await sleep_for(cluster.world().clock(), std::chrono::microseconds{random.between(0, 50)});
                 if (i == 0) {
-                    const auto reply = co_await service.delete_stream(Cluster::info(kName));
+                    const auto reply = co_await service.delete_stream(Cluster::info(kMarked));
                     EXPECT_TRUE(reply && reply->status() == pb::DeleteStreamStatus::SUCCESS);
                     co_return;
                 }

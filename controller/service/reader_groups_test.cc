@@ -16,7 +16,7 @@ using Created = pb::CreateReaderGroupResponse;
 using Updated = pb::UpdateReaderGroupResponse;
 using Deleted = pb::DeleteReaderGroupStatus;
 
-const StreamName kName{"s", "x"};
+const StreamName kGrouped{"s", "x"};
 const StreamName kState{"s", "_RGg"};
 const std::string kId = "0123abcd-0000-4000-8000-0123456789ab";
 const std::string kOtherId = "ffffffff-0000-4000-8000-000000000001";
@@ -25,10 +25,10 @@ class ReaderGroupCalls : public testing::Test {
 protected:
     ReaderGroupCalls() {
         cluster.make_scope("s");
-        cluster.create(kName, 2);
+        cluster.create(kGrouped, 2);
     }
     static pb::ReaderGroupConfiguration config() {
-        return Cluster::group_config("g", {Cluster::cut(kName, {}), Cluster::cut({"s", "later"}, {{0, 7}, {1, -1}})});
+        return Cluster::group_config("g", {Cluster::cut(kGrouped, {}), Cluster::cut({"s", "later"}, {{0, 7}, {1, -1}})});
     }
     static pb::ReaderGroupConfiguration config_with(const std::string& id, std::int64_t generation) {
         pb::ReaderGroupConfiguration made = config();
@@ -108,7 +108,7 @@ TEST_F(ReaderGroupCalls, RefuseConfigurationsThatCannotBe) {
     bad[4].set_automaticcheckpointintervalmillis(-2);
     bad[5].set_maxoutstandingcheckpointrequest(0);
     bad[6].set_rolloversizebytes(-1);
-    *bad[7].add_startingstreamcuts() = Cluster::cut(kName, {});  // twice
+    *bad[7].add_startingstreamcuts() = Cluster::cut(kGrouped, {});  // twice
     *bad[8].add_endingstreamcuts() = Cluster::cut({"s", "a/b"}, {});
     *bad[9].add_endingstreamcuts() = pb::StreamCut{};
     bad[10].set_readergroupid("0123abcd-0000-4000-8000-0123456789a");
@@ -191,7 +191,7 @@ TEST_F(ReaderGroupCalls, DeleteSucceedsWhenTheStreamIsGoneAlready) {
 
 TEST_F(ReaderGroupCalls, AScopeWithAGroupIsNotEmpty) {
     create(config_with(kId, 0));
-    for (const StreamName& name : {kName, kState}) {
+    for (const StreamName& name : {kGrouped, kState}) {
         cluster.seal(name);
         cluster.remove(name);
     }
@@ -211,7 +211,7 @@ TEST_F(ReaderGroupCalls, CreateAndDeleteAtOnceLeaveAGroupWithItsStreamOrNothing)
         many.make_scope("s");
         for (int i = 0; i < 6; ++i) {
             many.begin([i](Service& service) -> Task<void> {
-                pb::ReaderGroupConfiguration config = Cluster::group_config("g", {Cluster::cut(kName, {})});
+                pb::ReaderGroupConfiguration config = Cluster::group_config("g", {Cluster::cut(kGrouped, {})});
                 config.set_readergroupid(i % 2 == 0 ? kId : kOtherId);
                 const auto made = co_await service.create_reader_group(config);
                 EXPECT_TRUE(made && made->status() == Created::SUCCESS);
