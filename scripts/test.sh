@@ -47,7 +47,7 @@ run_ctest() {
 # Code that meets threads: the runtime on the kernel, and what lets other threads in.
 threaded='^millrace_(runtime|runtime_asio|transport|telemetry|rpc|rpc_grpc|endtoend)_test$'
 
-if wanted install; then part "install" "$root/scripts/install-build.sh"; fi
+if wanted install; then part "install" "$root/scripts/install-tests.sh"; fi
 if wanted asan; then
     # The undefined-behaviour sanitizer opens a pipe to find out whether memory can be read; where a test
     # leaves no descriptors, that fails and good objects look bad. The other parts run that test.
