@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A controller without gRPC in a simulated world: the metadata and the segments survive its crashes.
-// A crash can be asked for at any effect, that is, at any change of either. For tests.
+// A fault or a crash can be asked for at any effect, that is, at any change of either. For tests.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -60,30 +60,34 @@ public:
             MR_CO_TRY_VOID(co_await process_->store.open());
             co_return co_await process_->engine.resume();
         });
-        MR_CHECK(started.ok());
+        MR_CHECK(started.ok() || crashed_);
     }
 
-    // Effects from now on are counted; the one numbered `at` is lost, or done without anybody hearing
-    // of it, and after it the controller reaches nothing any more.
-    void crash_at(std::uint64_t at, bool done) {
+    // What happens to one effect, counted from the moment that this is asked for.
+    struct Fault {
+        std::uint64_t at = 0;
+        bool done = false;  // it takes effect without anybody hearing of it, or is lost
+        bool dies = true;   // the controller reaches nothing any more from then on
+    };
+    // Effects from now on are counted.
+    void count_effects(std::optional<Fault> fault = std::nullopt) {
         effects_ = 0;
-        crash_at_ = at;
-        crash_done_ = done;
+        fault_ = fault;
     }
-    bool crashed() const { return metadata_cut_; }
-    void never_crash() { crash_at_.reset(); }
+    std::uint64_t effects() const { return effects_; }
+    bool crashed() const { return crashed_; }
 
     // The process goes; everything it had reached stays.
-    void restart() {
+    void restart(std::optional<Fault> fault = std::nullopt) {
         metadata.cut_off(true);
         segments.cut_off = true;
         segments.released.notify_all();
         stop();
-        metadata_cut_ = false;
-        crash_at_.reset();
+        crashed_ = false;
         metadata.cut_off(false);
         segments.cut_off = false;
         node_->kill();
+        count_effects(fault);
         boot();
     }
 
@@ -107,14 +111,15 @@ public:
     }
 
     bool run_until(UniqueFunction<bool()> done) { return world_.run_until(std::move(done), std::chrono::hours{1}); }
-    // Until no stream has an intent.
+    // No stream has an intent.
+    bool at_rest() const {
+        for (const std::string& path : metadata.paths()) {
+            if (path.starts_with(std::string{store::kIntents} + "/") && path.find('+') != std::string::npos) return false;
+        }
+        return true;
+    }
     bool settle() {
-        return run_until([this] {
-            for (const std::string& path : metadata.paths()) {
-                if (path.starts_with(std::string{store::kIntents} + "/") && path.find('+') != std::string::npos) return false;
-            }
-            return true;
-        });
+        return run_until([this] { return at_rest(); });
     }
 
     std::optional<records::StreamRecord> record(const StreamName& name) const {
@@ -282,11 +287,14 @@ private:
     };
 
     Effect next_effect() {
-        if (!crash_at_ || effects_++ != *crash_at_) return Effect::kNormal;
-        metadata_cut_ = true;
-        metadata.cut_off(true);
-        segments.cut_off = true;
-        return crash_done_ ? Effect::kUnheard : Effect::kLost;
+        const std::uint64_t effect = effects_++;
+        if (!fault_ || effect != fault_->at) return Effect::kNormal;
+        if (fault_->dies) {
+            crashed_ = true;
+            metadata.cut_off(true);
+            segments.cut_off = true;
+        }
+        return fault_->done ? Effect::kUnheard : Effect::kLost;
     }
 
     void stop() {
@@ -324,9 +332,8 @@ private:
     std::unique_ptr<Process> process_;
     int calls_running_ = 0;
     std::uint64_t effects_ = 0;
-    std::optional<std::uint64_t> crash_at_;
-    bool crash_done_ = false;
-    bool metadata_cut_ = false;
+    std::optional<Fault> fault_;
+    bool crashed_ = false;
 };
 
 }  // namespace millrace::controller
