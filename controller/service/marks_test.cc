@@ -89,6 +89,23 @@ TEST(Marks, GoWithTheirStream) {
     EXPECT_EQ(cluster.ask(&Service::delete_scope, scope).status(), pb::DeleteScopeStatus::SUCCESS);
 }
 
+TEST(Marks, AreNotMadeAnyMoreOnceTheirStreamIsBeingDeleted) {
+    Cluster cluster;
+    cluster.make_scope("s");
+    cluster.create(kName, 1);
+    cluster.seal(kName);
+    cluster.segments.hold = true;
+    cluster.begin([](Service& service) -> Task<void> { (void)co_await service.delete_stream(Cluster::info(kName)); });
+    // It has looked for marks, and is at the segments.
+    ASSERT_TRUE(cluster.run_until([&] { return cluster.segments.held == 1; }));
+    EXPECT_EQ(cluster.call(&Service::get_current_segments, Cluster::info(kMarks)).error().code(), ErrorCode::kNotFound);
+    EXPECT_FALSE(cluster.record(kMarks).has_value());
+    cluster.segments.hold = false;
+    cluster.segments.released.notify_all();
+    ASSERT_TRUE(cluster.run_until([&] { return cluster.ended(); }));
+    EXPECT_TRUE(cluster.segments.segments.empty());
+}
+
 // Goal: whoever asks for marks while their stream goes gets them or hears that there are none, and none stay behind.
 TEST(Marks, AreNotLeftBehindByThoseWhoAskDuringADeletion) {
     for (std::uint64_t seed = 1; seed <= 50; ++seed) {

@@ -36,6 +36,7 @@ public:
     bool cut_off = false;
     // While set, calls wait (until released or cut off).
     bool hold = false;
+    std::size_t held = 0;  // how many do
     Signal released;
 
     Task<Result<void>> create(std::string segment, CreateOptions options, Deadline) override {
@@ -78,7 +79,9 @@ public:
 private:
     Task<Result<void>> act(std::string what, std::function<Result<void>()> change) {
         co_await yield();
+        ++held;
         while (hold && !cut_off) co_await released.wait();
+        --held;
         const Error lost{ErrorCode::kUnavailable, "the segment store is cut off", Fate::kUnknown};
         if (cut_off) co_return lost;
         ++calls;
