@@ -87,6 +87,7 @@ Task<Result<pb::UpdateStreamStatus>> Service::truncate_stream(pb::StreamCut requ
             if (!cut.error().is(ErrorCode::kInvalidArgument)) co_return cut.error();
             co_return refused(cut.error().detail());
         }
+        if (cut->entries().size() > max_segments(name)) co_return refused(too_many(name, cut->entries().size()));
         if (!cut->at_or_after(head)) co_return refused("the cut lies before the head of the stream");
         // A segment never gets shorter, so that this stays true.
         MR_CO_TRY(const bool has_bytes, co_await has_bytes_before(name, *cut, deadline));
