@@ -35,7 +35,7 @@ public:
           mutations{mutations_in},
           controller{runtime_in, std::move(channel), std::move(controller_address), timeouts_in.connect},
           locations{controller},
-          pool{runtime_in, locations} {}
+          pool{runtime_in, locations, connections} {}
 
     Task<void> close() {
         gate.shut();
@@ -50,6 +50,9 @@ public:
     const ClientMutations mutations;
     ControllerClient controller;
     Locations locations;
+    // Without a bound of its own: writers and readers bound what they have on the way. Received bytes land in memory that is used
+    // again; an allocator gives large pieces back to the kernel, and touching them anew costs more than copying into them.
+    transport::ConnectionResources connections{.received = {}, .pool = BufferPool{}, .counters = {}};
     SegmentPool pool;
     // For what ends after its owner has let go of it.
     Gate gate;

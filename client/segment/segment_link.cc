@@ -18,18 +18,20 @@ constexpr std::size_t kSendQueueBytes = 32 * 1024 * 1024;
 
 }  // namespace
 
-Task<Result<std::unique_ptr<SegmentLink>>> SegmentLink::open(Runtime runtime, Endpoint endpoint, Deadline deadline) {
+Task<Result<std::unique_ptr<SegmentLink>>> SegmentLink::open(Runtime runtime, Endpoint endpoint, Deadline deadline,
+                                                             transport::ConnectionResources* resources) {
     MR_CO_TRY(auto stream, co_await runtime.network.connect(std::move(endpoint), deadline));
-    auto link = std::make_unique<SegmentLink>(runtime, std::move(stream));
+    auto link = std::make_unique<SegmentLink>(runtime, std::move(stream), resources);
     link->send(wire::Hello{});
     co_return link;
 }
 
-SegmentLink::SegmentLink(Runtime runtime, std::unique_ptr<ByteStream> stream)
+SegmentLink::SegmentLink(Runtime runtime, std::unique_ptr<ByteStream> stream, transport::ConnectionResources* resources)
     : connection_{runtime, std::move(stream),
                   transport::ConnectionOptions{.send_queue_bytes = kSendQueueBytes,
                                                .keep_alive_every = kKeepAliveEvery,
-                                               .silence_limit = kSilenceLimit}} {}
+                                               .silence_limit = kSilenceLimit,
+                                               .resources = resources}} {}
 
 Task<Result<std::vector<wire::Message>>> SegmentLink::receive() {
     std::vector<wire::Message> messages;

@@ -20,9 +20,11 @@ class SegmentLink {
 public:
     // Connects and sends the hello, whose answer is checked when it comes: what is sent meanwhile
     // travels right behind it. kUnavailable, kTimedOut.
-    static Task<Result<std::unique_ptr<SegmentLink>>> open(Runtime runtime, Endpoint endpoint, Deadline deadline);
+    // `resources`: shared with other connections, or null; outlive it.
+    static Task<Result<std::unique_ptr<SegmentLink>>> open(Runtime runtime, Endpoint endpoint, Deadline deadline,
+                                                           transport::ConnectionResources* resources = nullptr);
 
-    SegmentLink(Runtime runtime, std::unique_ptr<ByteStream> stream);
+    SegmentLink(Runtime runtime, std::unique_ptr<ByteStream> stream, transport::ConnectionResources* resources);
 
     // At least one message, in order; hellos and keep-alives are taken care of here. One receive at
     // a time. Errors: as of transport::Connection; kUnavailable also for a frame that is no message,

@@ -38,7 +38,7 @@ Task<Result<Endpoint>> Locations::find(StreamName stream, SegmentId segment, boo
 
 SegmentPool::Lane& SegmentPool::lane_to(const std::string& address) {
     auto& lanes = lanes_[address];
-    const auto free = std::find_if(lanes.begin(), lanes.end(), [](const auto& lane) { return lane->calls < kCallsMax; });
+    const auto free = std::find_if(lanes.begin(), lanes.end(), [this](const auto& lane) { return lane->calls < calls_max_; });
     return free != lanes.end() ? **free : *lanes.emplace_back(std::make_unique<Lane>());
 }
 
@@ -53,7 +53,7 @@ Task<Result<std::shared_ptr<RequestConnection>>> SegmentPool::connect(Lane& lane
     }
     lane.connecting = true;
     const MonotonicTime attempt_end = std::min(deadline.when(), runtime_.clock.now() + kConnectAttempt);
-    auto link = co_await SegmentLink::open(runtime_, std::move(endpoint), Deadline{attempt_end});
+    auto link = co_await SegmentLink::open(runtime_, std::move(endpoint), Deadline{attempt_end}, &resources_);
     lane.connecting = false;
     lane.connected.notify_all();
     if (!link) co_return std::move(link).error();

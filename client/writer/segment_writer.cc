@@ -105,7 +105,7 @@ Task<SegmentWriter::Ending> SegmentWriter::one_connection() {
     if (owner_.stopping()) co_return broken("the writer is closing");
 
     const MonotonicTime attempt_end = std::min(runtime.clock.now() + kAppendConnectAttempt, retry_.give_up_at());
-    auto link = co_await SegmentLink::open(runtime, std::move(*endpoint), Deadline{attempt_end});
+    auto link = co_await SegmentLink::open(runtime, std::move(*endpoint), Deadline{attempt_end}, &owner_.client_.connections);
     if (!link) co_return Ending{End::kBroken, std::move(link).error()};
     link_ = std::move(*link);
     if (owner_.stopping()) co_return broken("the writer is closing");

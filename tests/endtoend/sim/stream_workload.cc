@@ -215,6 +215,7 @@ Task<Result<void>> StreamWorkload::make_stream() {
 }
 
 std::string StreamWorkload::set_up() {
+    world_.enable_rare();
     cluster_.start();
     if (auto problem = wait([this] { return cluster_.serving(); }, 1min, "the cluster's first start"); !problem.empty()) return problem;
     client_ = std::make_unique<client::ClientCore>(runtime_, client::Home{runtime_.executor, std::this_thread::get_id()},
