@@ -141,6 +141,76 @@ TEST_F(ClientTest, WaitsAtTheMemoryBoundForAcknowledgements) {
     EXPECT_EQ(writer->stats().outstanding_bytes, 0u);
 }
 
+TEST_F(ClientTest, LeavesWhatHasNoRoomWhenItIsOnlyTried) {
+    auto writer = this->writer(WriterOptions{.memory_bytes = 1024 * 1024});
+    with_cluster([](FakeCluster& cluster) {
+        cluster.on_append = [](const FakeSegment&, const wire::Append&) { return AppendFate::kStoreSilently; };
+    });
+    const std::string payload(9992, 'x');
+    std::uint64_t taken = 0;
+    while (*writer->try_write("key", payload, [](const Result<void>& stored) { EXPECT_TRUE(stored.ok()); })) ++taken;
+    EXPECT_EQ(taken, 105u);
+    EXPECT_FALSE(*writer->try_write("key", "", [](const Result<void>&) { FAIL() << "it was not taken"; }));
+    with_cluster([](FakeCluster& cluster) {
+        cluster.on_append = nullptr;
+        cluster.release();
+    });
+    ASSERT_TRUE(writer->flush().ok());
+    EXPECT_EQ(writer->stats().acknowledged_events, taken);
+    EXPECT_TRUE(*writer->try_write("key", payload));
+    EXPECT_TRUE(writer->try_write("key", std::string(kMaxEventBytes + 1, 'x')).error().is(ErrorCode::kTooLarge));
+    ASSERT_TRUE(writer->close().ok());
+    EXPECT_TRUE(writer->try_write("key", payload).error().is(ErrorCode::kClosed));
+}
+
+TEST_F(ClientTest, WaitsForASingleEvent) {
+    auto writer = this->writer();
+    ASSERT_TRUE(writer->write_and_wait("key", "a#0").ok());
+    with_cluster([](FakeCluster& cluster) { EXPECT_EQ(check_stored(cluster, {{"a", 1}}), ""); });
+    std::atomic<bool> told = false;
+    ASSERT_TRUE(writer->write("key", "a#1", [&](const Result<void>&) {
+        EXPECT_TRUE(writer->write_and_wait("key", "x").error().is(ErrorCode::kFailedPrecondition));
+        told = true;
+    }).ok());
+    while (!told) std::this_thread::yield();
+    with_cluster([](FakeCluster& cluster) { cluster.seal_stream(); });
+    EXPECT_TRUE(writer->write_and_wait("key", "x").error().is(ErrorCode::kSealed));
+}
+
+TEST_F(ClientTest, TellsOfAFlushWithoutWaiting) {
+    auto writer = this->writer();
+    with_cluster([](FakeCluster& cluster) {
+        cluster.on_append = [](const FakeSegment&, const wire::Append&) { return AppendFate::kStoreSilently; };
+    });
+    std::atomic<int> stored = 0;
+    for (int i = 0; i < 10; ++i) {
+        ASSERT_TRUE(writer->write("key", "x", [&](const Result<void>& s) { stored += s.ok(); }).ok());
+    }
+    std::atomic<int> flushed = 0;
+    writer->flush([&](const Result<void>& outcome) {
+        EXPECT_TRUE(outcome.ok());
+        EXPECT_EQ(stored, 10);
+        ++flushed;
+    });
+    with_cluster([&](FakeCluster& cluster) {
+        EXPECT_EQ(flushed, 0);
+        cluster.on_append = nullptr;
+        cluster.release();
+    });
+    while (flushed < 1) std::this_thread::yield();
+    // Of a writer that goes before.
+    with_cluster([](FakeCluster& cluster) {
+        cluster.on_append = [](const FakeSegment&, const wire::Append&) { return AppendFate::kStoreSilently; };
+    });
+    ASSERT_TRUE(writer->write("key", "x").ok());
+    writer->flush([&](const Result<void>& outcome) {
+        EXPECT_TRUE(!outcome.ok() && outcome.error().is(ErrorCode::kClosed));
+        ++flushed;
+    });
+    writer.reset();
+    while (flushed < 2) std::this_thread::yield();
+}
+
 TEST_F(ClientTest, NeverWaitsInACallbackEvenAtTheMemoryBound) {
     auto writer = this->writer(WriterOptions{.memory_bytes = 1024 * 1024});
     std::atomic<std::size_t> stored = 0;
@@ -297,8 +367,39 @@ TEST_F(ClientTest, RefusesIllegalNamesBeforeAnybodyIsAsked) {
         EXPECT_TRUE(scope.error().is(ErrorCode::kInvalidArgument));
         EXPECT_TRUE(streams->create_stream({"scope", name}, {}).error().is(ErrorCode::kInvalidArgument));
     }
-    EXPECT_TRUE(streams->create_stream({"scope", "s"}, StreamConfig{0}).error().is(ErrorCode::kInvalidArgument));
-    EXPECT_TRUE(streams->create_stream({"scope", "s"}, StreamConfig{10'001}).error().is(ErrorCode::kInvalidArgument));
+    EXPECT_TRUE(streams->delete_scope("_internal").error().is(ErrorCode::kInvalidArgument));
+}
+
+TEST_F(ClientTest, RefusesConfigurationsAndPositionsNamingTheCulprit) {
+    auto streams = make_stream_manager(*core_);
+    const auto by_rate = [](std::int32_t rate, std::int32_t split) {
+        return StreamConfig{.scaling = {ScalingPolicy::By::kEvents, rate, split}};
+    };
+    const auto kept = [](std::int64_t least, std::int64_t most) {
+        return StreamConfig{.retention = {RetentionPolicy::By::kBytes, least, most}};
+    };
+    for (const auto& [config, culprit] : std::vector<std::pair<StreamConfig, std::string>>{
+             {{.min_segments = 0}, "min_segments is 0"},
+             {{.min_segments = 10'001}, "min_segments is 10001"},
+             {by_rate(0, 2), "target_rate is 0"},
+             {by_rate(1, 0), "split_max is 0"},
+             {kept(-1, 0), "least -1"},
+             {kept(0, -1), "most -1"},
+             {kept(10, 9), "most is 9"}}) {
+        for (const auto& error : {streams->create_stream({"scope", "s"}, config).error(),
+                                  streams->update_configuration(kStream, config).error()}) {
+            EXPECT_TRUE(error.is(ErrorCode::kInvalidArgument));
+            EXPECT_NE(error.detail().find(culprit), std::string::npos) << error.detail();
+        }
+    }
+    const SegmentId first = SegmentId::of(0, StreamEpoch{0});
+    for (const Position& position : {Position{{"scope", "other"}, {{first, 0}}}, Position{kStream, {}},
+                                     Position{kStream, {{first, -1}}}, Position{kStream, {{SegmentId{-1}, 0}}}}) {
+        const auto refused = streams->truncate(kStream, position);
+        ASSERT_FALSE(refused.ok());
+        EXPECT_TRUE(refused.error().is(ErrorCode::kInvalidArgument));
+        EXPECT_NE(refused.error().detail().find("the position to truncate at"), std::string::npos);
+    }
 }
 
 TEST(Client, ChecksItsOptions) {

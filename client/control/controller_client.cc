@@ -40,6 +40,46 @@ SegmentRange range_of(const pb::SegmentRange& range) {
     return {SegmentId{range.segmentid().segmentid()}, KeyRange{range.minkey(), range.maxkey()}};
 }
 
+void put_config(const StreamConfig& config, pb::StreamConfig& into) {
+    pb::ScalingPolicy& scaling = *into.mutable_scalingpolicy();
+    scaling.set_minnumsegments(config.min_segments);
+    switch (config.scaling.by) {
+        case ScalingPolicy::By::kHand: scaling.set_scaletype(pb::ScalingPolicy::FIXED_NUM_SEGMENTS); break;
+        case ScalingPolicy::By::kEvents: scaling.set_scaletype(pb::ScalingPolicy::BY_RATE_IN_EVENTS_PER_SEC); break;
+        case ScalingPolicy::By::kKibibytes: scaling.set_scaletype(pb::ScalingPolicy::BY_RATE_IN_KBYTES_PER_SEC); break;
+    }
+    scaling.set_targetrate(config.scaling.target_rate);
+    scaling.set_scalefactor(config.scaling.split_max);
+    into.clear_retentionpolicy();
+    if (config.retention.by == RetentionPolicy::By::kNothing) return;
+    pb::RetentionPolicy& retention = *into.mutable_retentionpolicy();
+    retention.set_retentiontype(config.retention.by == RetentionPolicy::By::kBytes ? pb::RetentionPolicy::SIZE
+                                                                                  : pb::RetentionPolicy::TIME);
+    retention.set_retentionparam(config.retention.least);
+    retention.set_retentionmax(config.retention.most);
+}
+
+// A policy of a kind that is not known here is shown as none.
+StreamConfig config_of(const pb::StreamConfig& from) {
+    StreamConfig config;
+    const pb::ScalingPolicy& scaling = from.scalingpolicy();
+    config.min_segments = scaling.minnumsegments();
+    if (scaling.scaletype() == pb::ScalingPolicy::BY_RATE_IN_EVENTS_PER_SEC) config.scaling.by = ScalingPolicy::By::kEvents;
+    if (scaling.scaletype() == pb::ScalingPolicy::BY_RATE_IN_KBYTES_PER_SEC) config.scaling.by = ScalingPolicy::By::kKibibytes;
+    if (config.scaling.by != ScalingPolicy::By::kHand) {
+        config.scaling.target_rate = scaling.targetrate();
+        config.scaling.split_max = scaling.scalefactor();
+    }
+    const pb::RetentionPolicy& retention = from.retentionpolicy();
+    if (retention.retentiontype() == pb::RetentionPolicy::SIZE) config.retention.by = RetentionPolicy::By::kBytes;
+    if (retention.retentiontype() == pb::RetentionPolicy::TIME) config.retention.by = RetentionPolicy::By::kMilliseconds;
+    if (config.retention.by != RetentionPolicy::By::kNothing) {
+        config.retention.least = retention.retentionparam();
+        config.retention.most = retention.retentionmax();
+    }
+    return config;
+}
+
 Error no_such_scope(const std::string& scope) {
     return Error{ErrorCode::kNotFound, "scope " + scope + " does not exist"};
 }
@@ -125,6 +165,19 @@ Task<Result<bool>> ControllerClient::create_scope(std::string scope) {
     }
 }
 
+Task<Result<void>> ControllerClient::delete_scope(std::string scope) {
+    pb::ScopeInfo request;
+    request.set_scope(scope);
+    MR_CO_TRY(auto reply, co_await ask<pb::DeleteScopeStatus>("deleteScope", std::move(request), for_workflow()));
+    switch (reply.status()) {
+        case pb::DeleteScopeStatus::SUCCESS: co_return ok();
+        case pb::DeleteScopeStatus::SCOPE_NOT_FOUND: co_return no_such_scope(scope);
+        case pb::DeleteScopeStatus::SCOPE_NOT_EMPTY:
+            co_return Error{ErrorCode::kFailedPrecondition, "scope " + scope + " is not empty; delete what is in it before"};
+        default: co_return refused("delete scope " + scope, reply.status());
+    }
+}
+
 Task<Result<std::vector<std::string>>> ControllerClient::list_scopes() {
     std::vector<std::string> names;
     std::string token;
@@ -139,11 +192,10 @@ Task<Result<std::vector<std::string>>> ControllerClient::list_scopes() {
     co_return names;
 }
 
-Task<Result<bool>> ControllerClient::create_stream(StreamName stream, std::int32_t min_segments) {
+Task<Result<bool>> ControllerClient::create_stream(StreamName stream, StreamConfig config) {
     pb::StreamConfig request;
     *request.mutable_streaminfo() = info_of(stream);
-    request.mutable_scalingpolicy()->set_scaletype(pb::ScalingPolicy::FIXED_NUM_SEGMENTS);
-    request.mutable_scalingpolicy()->set_minnumsegments(min_segments);
+    put_config(config, request);
     MR_CO_TRY(auto reply, co_await ask<pb::CreateStreamStatus>("createStream", std::move(request), for_workflow()));
     switch (reply.status()) {
         case pb::CreateStreamStatus::SUCCESS: co_return true;
@@ -178,10 +230,49 @@ Task<Result<std::vector<std::string>>> ControllerClient::list_streams(std::strin
     co_return names;
 }
 
-Task<Result<std::int32_t>> ControllerClient::min_segments(StreamName stream) {
-    MR_CO_TRY(auto reply,
+Task<Result<StreamConfig>> ControllerClient::configuration(StreamName stream) {
+    MR_CO_TRY(const auto reply,
               co_await ask_about<pb::StreamConfig>(stream, "getStreamConfiguration", info_of(stream), normally()));
-    co_return reply.scalingpolicy().minnumsegments();
+    co_return config_of(reply);
+}
+
+Task<Result<void>> ControllerClient::update_configuration(StreamName stream, StreamConfig config) {
+    MR_CO_TRY(auto request,
+              co_await ask_about<pb::StreamConfig>(stream, "getStreamConfiguration", info_of(stream), normally()));
+    *request.mutable_streaminfo() = info_of(stream);
+    put_config(config, request);
+    MR_CO_TRY(const auto reply,
+              co_await ask_about<pb::UpdateStreamStatus>(stream, "updateStream", std::move(request), for_workflow()));
+    switch (reply.status()) {
+        case pb::UpdateStreamStatus::SUCCESS: co_return ok();
+        case pb::UpdateStreamStatus::STREAM_NOT_FOUND:
+        case pb::UpdateStreamStatus::SCOPE_NOT_FOUND: co_return no_such_stream(stream);
+        case pb::UpdateStreamStatus::STREAM_SEALED:
+            co_return Error{ErrorCode::kSealed, "stream " + stream.to_string() + " is sealed; its configuration stays as it is"};
+        default:
+            co_return Error{ErrorCode::kFailedPrecondition, "the configuration of stream " + stream.to_string() +
+                                                                " cannot be changed now: somebody else is changing it"};
+    }
+}
+
+Task<Result<void>> ControllerClient::truncate(StreamName stream, std::map<SegmentId, std::int64_t> begin) {
+    pb::StreamCut request;
+    *request.mutable_streaminfo() = info_of(stream);
+    for (const auto& [segment, offset] : begin) (*request.mutable_cut())[segment.value] = offset;
+    MR_CO_TRY(const auto reply,
+              co_await ask_about<pb::UpdateStreamStatus>(stream, "truncateStream", std::move(request), for_workflow()));
+    switch (reply.status()) {
+        case pb::UpdateStreamStatus::SUCCESS: co_return ok();
+        case pb::UpdateStreamStatus::STREAM_NOT_FOUND:
+        case pb::UpdateStreamStatus::SCOPE_NOT_FOUND: co_return no_such_stream(stream);
+        case pb::UpdateStreamStatus::STREAM_SEALED:
+            co_return Error{ErrorCode::kSealed, "stream " + stream.to_string() + " is sealed; it cannot be truncated"};
+        default:
+            co_return Error{ErrorCode::kFailedPrecondition,
+                            "stream " + stream.to_string() +
+                                " cannot be truncated there: the position lies before its head, beyond its end or where no reader "
+                                "could be, or another truncation is under way"};
+    }
 }
 
 Task<Result<void>> ControllerClient::seal(StreamName stream) {

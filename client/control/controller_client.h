@@ -17,6 +17,7 @@
 #include "common/model/segment_name.h"
 #include "common/rpc/rpc.h"
 #include "common/runtime/runtime.h"
+#include "millrace/stream_config.h"
 
 namespace millrace::client {
 
@@ -56,9 +57,15 @@ public:
 
     Task<Result<bool>> create_scope(std::string scope);  // false: it was there
     Task<Result<std::vector<std::string>>> list_scopes();
-    Task<Result<bool>> create_stream(StreamName stream, std::int32_t min_segments);
+    // kFailedPrecondition: not empty.
+    Task<Result<void>> delete_scope(std::string scope);
+    Task<Result<bool>> create_stream(StreamName stream, StreamConfig config);
     Task<Result<std::vector<std::string>>> list_streams(std::string scope);
-    Task<Result<std::int32_t>> min_segments(StreamName stream);
+    Task<Result<StreamConfig>> configuration(StreamName stream);
+    // What the configuration has besides stays as it is. kSealed, kFailedPrecondition.
+    Task<Result<void>> update_configuration(StreamName stream, StreamConfig config);
+    // kSealed, kFailedPrecondition.
+    Task<Result<void>> truncate(StreamName stream, std::map<SegmentId, std::int64_t> begin);
     Task<Result<void>> seal(StreamName stream);
     // kFailedPrecondition: not sealed.
     Task<Result<void>> remove(StreamName stream);

@@ -97,9 +97,9 @@ TEST_F(ControllerClientTest, TurnsStatusesIntoResults) {
     answer(reply_with<pb::CreateScopeStatus>(pb::CreateScopeStatus::SCOPE_EXISTS));
     EXPECT_FALSE(*world.run([&] { return controller.create_scope("s"); }));
     answer(reply_with<pb::CreateStreamStatus>(pb::CreateStreamStatus::STREAM_EXISTS));
-    EXPECT_FALSE(*world.run([&] { return controller.create_stream(stream, 3); }));
+    EXPECT_FALSE(*world.run([&] { return controller.create_stream(stream, {.min_segments = 3}); }));
     answer(reply_with<pb::CreateStreamStatus>(pb::CreateStreamStatus::SCOPE_NOT_FOUND));
-    const auto no_scope = world.run([&] { return controller.create_stream(stream, 3); });
+    const auto no_scope = world.run([&] { return controller.create_stream(stream, {.min_segments = 3}); });
     EXPECT_EQ(code(no_scope), ErrorCode::kNotFound);
     EXPECT_EQ(no_scope.error().detail(), "scope scope does not exist");
     answer(reply_with<pb::UpdateStreamStatus>(pb::UpdateStreamStatus::STREAM_NOT_FOUND));
@@ -108,6 +108,20 @@ TEST_F(ControllerClientTest, TurnsStatusesIntoResults) {
     EXPECT_EQ(no_stream.error().detail(), "stream scope/stream does not exist");
     answer(reply_with<pb::DeleteStreamStatus>(pb::DeleteStreamStatus::STREAM_NOT_SEALED));
     EXPECT_EQ(code(world.run([&] { return controller.remove(stream); })), ErrorCode::kFailedPrecondition);
+    answer(reply_with<pb::DeleteScopeStatus>(pb::DeleteScopeStatus::SUCCESS));
+    EXPECT_TRUE(world.run([&] { return controller.delete_scope("s"); }).ok());
+    answer(reply_with<pb::DeleteScopeStatus>(pb::DeleteScopeStatus::SCOPE_NOT_FOUND));
+    EXPECT_EQ(code(world.run([&] { return controller.delete_scope("s"); })), ErrorCode::kNotFound);
+    answer(reply_with<pb::DeleteScopeStatus>(pb::DeleteScopeStatus::SCOPE_NOT_EMPTY));
+    EXPECT_EQ(code(world.run([&] { return controller.delete_scope("s"); })), ErrorCode::kFailedPrecondition);
+    const auto truncated = [&](pb::UpdateStreamStatus::Status status) {
+        answer(reply_with<pb::UpdateStreamStatus>(status));
+        return code(world.run([&] { return controller.truncate(stream, {{SegmentId{1}, 7}}); }));
+    };
+    EXPECT_EQ(truncated(pb::UpdateStreamStatus::SUCCESS), ErrorCode{});
+    EXPECT_EQ(truncated(pb::UpdateStreamStatus::STREAM_NOT_FOUND), ErrorCode::kNotFound);
+    EXPECT_EQ(truncated(pb::UpdateStreamStatus::STREAM_SEALED), ErrorCode::kSealed);
+    EXPECT_EQ(truncated(pb::UpdateStreamStatus::FAILURE), ErrorCode::kFailedPrecondition);
     answer(reply_with<pb::ScaleResponse>(pb::ScaleResponse::PRECONDITION_FAILED));
     EXPECT_EQ(code(world.run([&] { return controller.start_scale(stream, {}, {}); })), ErrorCode::kFailedPrecondition);
     answer(reply_with<pb::ScaleStatusResponse>(pb::ScaleStatusResponse::IN_PROGRESS));
@@ -118,6 +132,36 @@ TEST_F(ControllerClientTest, TurnsStatusesIntoResults) {
     EXPECT_EQ(current.error().detail(), "stream scope/stream does not exist");
     answer(std::string{"\xff\xff\xff"});
     EXPECT_EQ(code(world.run([&] { return controller.create_scope("s"); })), ErrorCode::kBadRequest);
+}
+
+TEST_F(ControllerClientTest, ChangesOfAConfigurationWhatItKnowsAndLeavesTheRest) {
+    pb::StreamConfig stored;
+    stored.mutable_scalingpolicy()->set_minnumsegments(2);
+    stored.mutable_retentionpolicy()->set_retentiontype(pb::RetentionPolicy::SIZE);
+    stored.mutable_retentionpolicy()->set_retentionparam(1000);
+    stored.mutable_tags()->add_tag("somebody's");
+    stored.set_rolloversizebytes(77);
+    pb::UpdateStreamStatus::Status status = pb::UpdateStreamStatus::SUCCESS;
+    script = [&](const std::string& body) -> Result<std::string> {
+        if (method_called.ends_with("getStreamConfiguration")) return stored.SerializeAsString();
+        if (status == pb::UpdateStreamStatus::SUCCESS) EXPECT_TRUE(stored.ParseFromString(body));
+        return reply_with<pb::UpdateStreamStatus>(status);
+    };
+    const auto before = world.run([&] { return controller.configuration(stream); });
+    EXPECT_EQ(*before, (StreamConfig{.min_segments = 2, .retention = {RetentionPolicy::By::kBytes, 1000, 0}}));
+    const StreamConfig wanted{.min_segments = 3, .scaling = {ScalingPolicy::By::kEvents, 500, 4}};
+    ASSERT_TRUE(world.run([&] { return controller.update_configuration(stream, wanted); }).ok());
+    EXPECT_EQ(*world.run([&] { return controller.configuration(stream); }), wanted);
+    EXPECT_EQ(stored.streaminfo().stream(), "stream");
+    EXPECT_EQ(stored.tags().tag(0), "somebody's");
+    EXPECT_EQ(stored.rolloversizebytes(), 77);
+    EXPECT_FALSE(stored.has_retentionpolicy());
+    for (const auto& [answered, code] : {std::pair{pb::UpdateStreamStatus::STREAM_SEALED, ErrorCode::kSealed},
+                                         {pb::UpdateStreamStatus::SCOPE_NOT_FOUND, ErrorCode::kNotFound},
+                                         {pb::UpdateStreamStatus::FAILURE, ErrorCode::kFailedPrecondition}}) {
+        status = answered;
+        EXPECT_TRUE(world.run([&] { return controller.update_configuration(stream, {}); }).error().is(code));
+    }
 }
 
 TEST_F(ControllerClientTest, ReadsListsToTheEmptyPage) {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The text form of a position.
+// The text form of a position, and what can be said of one without asking anybody.
 #include <charconv>
 
+#include "client/reader/check_position.h"
 #include "millrace/event_reader.h"
 
 namespace millrace {
@@ -71,3 +72,22 @@ Result<Position> Position::parse(std::string_view text) {
 }
 
 }  // namespace millrace
+
+namespace millrace::client {
+
+Result<void> check_position(std::string_view what, const Position& position, const StreamName& stream) {
+    const std::string name{what};
+    if (position.stream != stream) {
+        return Error{ErrorCode::kInvalidArgument, name + " is of stream " + position.stream.to_string() + ", not of " +
+                                                      stream.to_string()};
+    }
+    if (position.offsets.empty()) return Error{ErrorCode::kInvalidArgument, name + " names no segment"};
+    for (const auto& [segment, offset] : position.offsets) {
+        if (segment.value < 0 || offset < 0) {
+            return Error{ErrorCode::kInvalidArgument, name + " is not a position: " + position.to_string()};
+        }
+    }
+    return ok();
+}
+
+}  // namespace millrace::client

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "client/reader/check_position.h"
 #include "client/streams/stream_admin.h"
 #include "common/runtime/rare.h"
 
@@ -26,21 +27,6 @@ constexpr std::chrono::milliseconds kEmptyReplyPause{10};
 // A connection whose store says nothing, not even to keep-alives, is ended after a time between these.
 constexpr std::chrono::seconds kSilenceMin{60};
 constexpr std::chrono::seconds kSilenceMax{90};
-
-Result<void> check_position(std::string_view what, const Position& position, const StreamName& stream) {
-    const std::string name{what};
-    if (position.stream != stream) {
-        return Error{ErrorCode::kInvalidArgument, name + " is of stream " + position.stream.to_string() + ", not of " +
-                                                      stream.to_string()};
-    }
-    if (position.offsets.empty()) return Error{ErrorCode::kInvalidArgument, name + " names no segment"};
-    for (const auto& [segment, offset] : position.offsets) {
-        if (segment.value < 0 || offset < 0) {
-            return Error{ErrorCode::kInvalidArgument, name + " is not a position: " + position.to_string()};
-        }
-    }
-    return ok();
-}
 
 // Whether a read that asked for `length` bytes got them, with more to come.
 bool brings_all(const wire::Message& reply, std::int64_t length) {

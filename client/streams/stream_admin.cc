@@ -7,6 +7,7 @@
 #include <set>
 #include <utility>
 
+#include "client/reader/check_position.h"
 #include "client/segment/retry.h"
 
 namespace millrace::client {
@@ -28,6 +29,32 @@ std::vector<std::string> users_own(std::vector<std::string> names) {
     std::erase_if(names, [](const std::string& name) { return name.starts_with("_"); });
     std::sort(names.begin(), names.end());
     return names;
+}
+
+Result<void> check_config(const StreamConfig& config) {
+    const auto wrong = [](std::string what) { return Error{ErrorCode::kInvalidArgument, "StreamConfig::" + std::move(what)}; };
+    if (config.min_segments < 1 || config.min_segments > kMinSegmentsMost) {
+        return wrong("min_segments is " + std::to_string(config.min_segments) + "; it can be 1 to 10,000");
+    }
+    if (config.scaling.by != ScalingPolicy::By::kHand) {
+        if (config.scaling.target_rate < 1) {
+            return wrong("scaling.target_rate is " + std::to_string(config.scaling.target_rate) + "; by rate it is at least 1");
+        }
+        if (config.scaling.split_max < 1) {
+            return wrong("scaling.split_max is " + std::to_string(config.scaling.split_max) + "; by rate it is at least 1");
+        }
+    }
+    if (config.retention.by != RetentionPolicy::By::kNothing) {
+        if (config.retention.least < 0 || config.retention.most < 0) {
+            return wrong("retention keeps less than nothing: least " + std::to_string(config.retention.least) + ", most " +
+                         std::to_string(config.retention.most));
+        }
+        if (config.retention.most != 0 && config.retention.most < config.retention.least) {
+            return wrong("retention.most is " + std::to_string(config.retention.most) + ", less than retention.least, " +
+                         std::to_string(config.retention.least));
+        }
+    }
+    return ok();
 }
 
 Result<void> check_stream(const StreamName& stream) {
@@ -66,14 +93,16 @@ Task<Result<std::vector<std::string>>> StreamAdmin::list_scopes() {
     co_return users_own(std::move(names));
 }
 
+Task<Result<void>> StreamAdmin::delete_scope(std::string scope) {
+    MR_CO_TRY_VOID(check_user_name("scope", scope));
+    co_return co_await client_.controller.delete_scope(std::move(scope));
+}
+
 Task<Result<bool>> StreamAdmin::create_stream(StreamName stream, StreamConfig config) {
     MR_CO_TRY_VOID(check_user_name("scope", stream.scope));
     MR_CO_TRY_VOID(check_user_name("stream", stream.stream));
-    if (config.min_segments < 1 || config.min_segments > kMinSegmentsMost) {
-        co_return Error{ErrorCode::kInvalidArgument,
-                        "a stream of " + std::to_string(config.min_segments) + " segments; it can be 1 to 10,000"};
-    }
-    co_return co_await client_.controller.create_stream(std::move(stream), config.min_segments);
+    MR_CO_TRY_VOID(check_config(config));
+    co_return co_await client_.controller.create_stream(std::move(stream), config);
 }
 
 Task<Result<std::vector<std::string>>> StreamAdmin::list_streams(std::string scope) {
@@ -84,8 +113,7 @@ Task<Result<std::vector<std::string>>> StreamAdmin::list_streams(std::string sco
 
 Task<Result<StreamConfig>> StreamAdmin::configuration(StreamName stream) {
     MR_CO_TRY_VOID(check_stream(stream));
-    MR_CO_TRY(const std::int32_t min_segments, co_await client_.controller.min_segments(std::move(stream)));
-    co_return StreamConfig{min_segments};
+    co_return co_await client_.controller.configuration(std::move(stream));
 }
 
 Task<Result<wire::StreamSegmentInfo>> StreamAdmin::segment_info(StreamName stream, SegmentId segment) {
@@ -220,6 +248,18 @@ Task<Result<void>> StreamAdmin::scale(StreamName stream, std::vector<SegmentId> 
         co_await sleep_for(client_.runtime.clock, pause);
         pause = std::min<std::chrono::nanoseconds>(pause * 2, kScalePollLongest);
     }
+}
+
+Task<Result<void>> StreamAdmin::update_configuration(StreamName stream, StreamConfig config) {
+    MR_CO_TRY_VOID(check_stream(stream));
+    MR_CO_TRY_VOID(check_config(config));
+    co_return co_await client_.controller.update_configuration(std::move(stream), config);
+}
+
+Task<Result<void>> StreamAdmin::truncate(StreamName stream, Position begin) {
+    MR_CO_TRY_VOID(check_stream(stream));
+    MR_CO_TRY_VOID(check_position("the position to truncate at", begin, stream));
+    co_return co_await client_.controller.truncate(std::move(stream), std::move(begin.offsets));
 }
 
 Task<Result<void>> StreamAdmin::seal(StreamName stream) {

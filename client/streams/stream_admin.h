@@ -22,10 +22,13 @@ public:
 
     Task<Result<bool>> create_scope(std::string scope);
     Task<Result<std::vector<std::string>>> list_scopes();
+    Task<Result<void>> delete_scope(std::string scope);
     Task<Result<bool>> create_stream(StreamName stream, StreamConfig config);
     Task<Result<std::vector<std::string>>> list_streams(std::string scope);
     Task<Result<StreamDescription>> describe(StreamName stream);
     Task<Result<StreamConfig>> configuration(StreamName stream);
+    Task<Result<void>> update_configuration(StreamName stream, StreamConfig config);
+    Task<Result<void>> truncate(StreamName stream, Position begin);
     Task<Result<void>> scale(StreamName stream, std::vector<SegmentId> sealed, std::vector<KeyRange> ranges);
     Task<Result<void>> seal(StreamName stream);
     Task<Result<void>> remove(StreamName stream);

@@ -19,6 +19,9 @@ public:
     Result<std::vector<std::string>> list_scopes() override {
         return block_on<std::vector<std::string>>(client_.home, [this] { return admin_.list_scopes(); });
     }
+    Result<void> delete_scope(const std::string& scope) override {
+        return block_on<void>(client_.home, [this, scope] { return admin_.delete_scope(scope); });
+    }
     Result<bool> create_stream(const StreamName& stream, const StreamConfig& config) override {
         return block_on<bool>(client_.home, [this, stream, config] { return admin_.create_stream(stream, config); });
     }
@@ -30,6 +33,12 @@ public:
     }
     Result<StreamConfig> configuration(const StreamName& stream) override {
         return block_on<StreamConfig>(client_.home, [this, stream] { return admin_.configuration(stream); });
+    }
+    Result<void> update_configuration(const StreamName& stream, const StreamConfig& config) override {
+        return block_on<void>(client_.home, [this, stream, config] { return admin_.update_configuration(stream, config); });
+    }
+    Result<void> truncate(const StreamName& stream, const Position& begin) override {
+        return block_on<void>(client_.home, [this, stream, begin] { return admin_.truncate(stream, begin); });
     }
     Result<void> scale(const StreamName& stream, const std::vector<SegmentId>& sealed,
                        const std::vector<KeyRange>& ranges) override {

@@ -26,16 +26,26 @@ void put_u64(std::byte* at, std::uint64_t value) {
 void Block::clear() {
     frame_.resize(kHeadBytes);
     event_bytes_ = 0;
+    memory_bytes_ = 0;
     positions_.clear();
     callbacks_.clear();
     last_event_number_ = 0;
 }
 
-void Block::grow(std::size_t bytes) {
-    const std::size_t needed = frame_.size() + bytes + kTailBytes;
+void Block::grow(std::size_t framed) {
+    const std::size_t needed = frame_.size() + framed + kTailBytes;
     if (needed > frame_.capacity()) frame_.reserve(std::max({needed, frame_.capacity() * 2, std::size_t{1024}}));
-    frame_.resize(frame_.size() + bytes);
-    event_bytes_ += bytes;
+    frame_.resize(frame_.size() + framed);
+    event_bytes_ += framed;
+    memory_bytes_ += memory_bytes(framed, false);
+}
+
+void Block::keep(double position, Acknowledged acknowledged) {
+    if (acknowledged) {
+        memory_bytes_ += memory_bytes(0, true) - memory_bytes(0, false);
+        callbacks_.emplace_back(static_cast<std::uint32_t>(positions_.size()), std::move(acknowledged));
+    }
+    positions_.push_back(position);
 }
 
 void Block::add(double position, std::string_view payload, Acknowledged acknowledged) {
@@ -44,16 +54,14 @@ void Block::add(double position, std::string_view payload, Acknowledged acknowle
     put_u32(frame_.data() + at, 0);
     put_u32(frame_.data() + at + 4, static_cast<std::uint32_t>(payload.size()));
     if (!payload.empty()) std::memcpy(frame_.data() + at + kEventHeaderBytes, payload.data(), payload.size());
-    if (acknowledged) callbacks_.emplace_back(static_cast<std::uint32_t>(positions_.size()), std::move(acknowledged));
-    positions_.push_back(position);
+    keep(position, std::move(acknowledged));
 }
 
 void Block::add_framed(double position, ByteView framed, Acknowledged acknowledged) {
     const std::size_t at = frame_.size();
     grow(framed.size());
     std::memcpy(frame_.data() + at, framed.data(), framed.size());
-    if (acknowledged) callbacks_.emplace_back(static_cast<std::uint32_t>(positions_.size()), std::move(acknowledged));
-    positions_.push_back(position);
+    keep(position, std::move(acknowledged));
 }
 
 void Block::number(const WriterId& writer, std::int64_t last_event_number, std::int64_t request_id) {

@@ -32,6 +32,10 @@ public:
     static constexpr std::size_t kFullBytes = 256 * 1024 - kHeadBytes - kTailBytes;
 
     static constexpr std::size_t framed_bytes(std::size_t payload_bytes) { return kEventHeaderBytes + payload_bytes; }
+    // What an event takes of memory here, but for what its callback holds by itself.
+    static constexpr std::size_t memory_bytes(std::size_t framed, bool has_callback) {
+        return framed + sizeof(double) + (has_callback ? sizeof(std::pair<std::uint32_t, Acknowledged>) : 0);
+    }
 
     Block() { clear(); }
     // Empty again, keeping its memory.
@@ -45,6 +49,8 @@ public:
 
     std::size_t events() const { return positions_.size(); }
     std::size_t event_bytes() const { return event_bytes_; }
+    // Of all events; callbacks that were called or taken away still count.
+    std::size_t memory_bytes() const { return memory_bytes_; }
     std::size_t capacity() const { return frame_.capacity(); }
 
     // Completes the frame. No event may be added afterwards.
@@ -67,10 +73,13 @@ public:
     std::uint64_t generation = 0;
 
 private:
-    void grow(std::size_t bytes);
+    // Room for one more event.
+    void grow(std::size_t framed);
+    void keep(double position, Acknowledged acknowledged);
 
     ByteBuffer frame_;
     std::size_t event_bytes_ = 0;
+    std::size_t memory_bytes_ = 0;
     std::vector<double> positions_;  // one for each event
     // Index of an event and its callback, for those that have one.
     std::vector<std::pair<std::uint32_t, Acknowledged>> callbacks_;

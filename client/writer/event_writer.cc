@@ -3,6 +3,7 @@
 // The public face of WriterCore: blocking calls from any thread.
 #include "client/writer/event_writer.h"
 
+#include <optional>
 #include <utility>
 
 #include "common/model/routing_hash.h"
@@ -23,6 +24,36 @@ public:
 
     Result<void> write_unkeyed(std::string_view payload, Acknowledged acknowledged) override {
         return core_->write(std::nullopt, payload, std::move(acknowledged));
+    }
+
+    Result<bool> try_write(std::string_view routing_key, std::string_view payload, Acknowledged acknowledged) override {
+        return core_->try_write(routing_position(routing_key), payload, std::move(acknowledged));
+    }
+
+    Result<void> write_and_wait(std::string_view routing_key, std::string_view payload) override {
+        MR_TRY_VOID(not_at_home("write_and_wait"));
+        struct Meeting {
+            Mutex mutex;
+            Condition arrived;
+            std::optional<Result<void>> outcome MR_GUARDED_BY(mutex);
+        };
+        const auto meeting = std::make_shared<Meeting>();
+        MR_TRY_VOID(write(routing_key, payload, [meeting](const Result<void>& stored) {
+            const MutexLock lock{meeting->mutex};
+            meeting->outcome = stored;
+            meeting->arrived.notify_all();
+        }));
+        const MutexLock lock{meeting->mutex};
+        while (!meeting->outcome) meeting->arrived.wait(meeting->mutex);
+        return *meeting->outcome;
+    }
+
+    void flush(std::function<void(const Result<void>&)> flushed) override {
+        // What is written from here on is not waited for, also when the coroutine begins later.
+        const std::uint64_t flush = core_->staging().begin_flush();
+        client_.gate.spawn(client_.runtime.executor, [core = core_, flush, flushed = std::move(flushed)]() -> Task<void> {
+            flushed(co_await core->flush(flush));
+        });
     }
 
     Result<void> flush() override {

@@ -62,23 +62,24 @@ Block& Staging::room_for(Slot& slot, std::size_t framed, std::uint64_t generatio
 }
 
 Result<Staging::Written> Staging::write(std::optional<double> position, std::string_view payload,
-                                        Block::Acknowledged acknowledged, bool may_wait) {
+                                        Block::Acknowledged acknowledged, WhenFull when_full) {
     const std::size_t framed = Block::framed_bytes(payload.size());
     const MutexLock lock{mutex_};
-    while (!failure_ && !refusal_ && may_wait && outstanding_bytes_ >= memory_bytes_) {
+    while (!failure_ && !refusal_ && when_full == WhenFull::kWait && outstanding_bytes_ >= memory_bytes_) {
         ++waiting_for_space_;
         space_.wait(mutex_);
         --waiting_for_space_;
     }
     if (failure_) return *failure_;
     if (refusal_) return *refusal_;
+    if (when_full == WhenFull::kLeave && outstanding_bytes_ >= memory_bytes_) return Written{{}, false, false};
 
     const double key = position ? *position : random_.unit();
     Entry& entry = route(key);
     Slot& slot = *entry.slot;
+    outstanding_bytes_ += Block::memory_bytes(framed, static_cast<bool>(acknowledged));
     room_for(slot, framed, generation_).add(key, payload, std::move(acknowledged));
     slot.staged_bytes += framed;
-    outstanding_bytes_ += framed;
     ++*current_;
 
     Written written{entry.segment, false};
@@ -167,7 +168,7 @@ bool Staging::not_ready(SegmentId segment, bool wake) {
 void Staging::settle(std::deque<BlockPtr> blocks, bool acknowledged) {
     const MutexLock lock{mutex_};
     for (BlockPtr& block : blocks) {
-        outstanding_bytes_ -= block->event_bytes();
+        outstanding_bytes_ -= block->memory_bytes();
         if (acknowledged) acknowledged_events_ += block->events();
         const auto generation = unsettled_.find(block->generation);
         MR_CHECK(generation != unsettled_.end() && generation->second >= block->events());

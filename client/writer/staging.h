@@ -34,11 +34,17 @@ public:
     struct Written {
         SegmentId segment;  // that the event was staged for
         bool wake = false;  // the executor does not know yet that it has something to do
+        bool taken = true;
     };
-    // Stages an event; without a position, for a random key. With `may_wait` it waits while the
-    // memory is used up. Errors: what fail() said, or else refuse().
+    // What happens while the memory is used up.
+    enum class WhenFull : std::uint8_t {
+        kWait,
+        kTakeAnyway,  // a callback that answers an acknowledgement must not wait for one
+        kLeave,       // the event is not taken
+    };
+    // Stages an event; without a position, for a random key. Errors: what fail() said, or else refuse().
     Result<Written> write(std::optional<double> position, std::string_view payload, Block::Acknowledged acknowledged,
-                          bool may_wait);
+                          WhenFull when_full);
 
     // Begins a flush: its number, to ask flushed() with or to wait for.
     std::uint64_t begin_flush();

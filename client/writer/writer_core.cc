@@ -53,13 +53,26 @@ WriterCore::~WriterCore() = default;
 
 Result<void> WriterCore::write(std::optional<double> position, std::string_view payload,
                                EventWriter::Acknowledged acknowledged) {
+    const bool here = client_.home.is_here();
+    MR_TRY(const bool taken, stage(position, payload, std::move(acknowledged),
+                                   here ? Staging::WhenFull::kTakeAnyway : Staging::WhenFull::kWait));
+    MR_CHECK(taken);
+    return ok();
+}
+
+Result<bool> WriterCore::try_write(double position, std::string_view payload, EventWriter::Acknowledged acknowledged) {
+    return stage(position, payload, std::move(acknowledged), Staging::WhenFull::kLeave);
+}
+
+Result<bool> WriterCore::stage(std::optional<double> position, std::string_view payload,
+                               EventWriter::Acknowledged acknowledged, Staging::WhenFull when_full) {
     if (payload.size() > kMaxEventBytes) {
         return Error{ErrorCode::kTooLarge, "an event of " + std::to_string(payload.size()) +
                                                " bytes; the largest is " + std::to_string(kMaxEventBytes) + " (8 MiB)"};
     }
-    const bool here = client_.home.is_here();
-    MR_TRY(const Staging::Written written, staging_.write(position, payload, std::move(acknowledged), !here));
-    if (here) {
+    MR_TRY(const Staging::Written written, staging_.write(position, payload, std::move(acknowledged), when_full));
+    if (!written.taken) return false;
+    if (client_.home.is_here()) {
         if (written.wake) {
             drain();
         } else if (const auto found = segments_.find(written.segment); found != segments_.end()) {
@@ -68,7 +81,7 @@ Result<void> WriterCore::write(std::optional<double> position, std::string_view 
     } else if (written.wake) {
         post(client_.runtime.executor, [self = shared_from_this()] { self->drain(); });
     }
-    return ok();
+    return true;
 }
 
 EventWriter::Stats WriterCore::stats() {
@@ -182,8 +195,7 @@ void WriterCore::end(const Error& error) {
     finish(std::move(lost), error);
 }
 
-Task<Result<void>> WriterCore::flush() {
-    const std::uint64_t flush = staging_.begin_flush();
+Task<Result<void>> WriterCore::flush(std::uint64_t flush) {
     while (!staging_.flushed(flush)) co_await settled_.wait();
     if (auto failure = staging_.failure()) co_return std::move(*failure);
     co_return ok();

@@ -30,17 +30,21 @@ public:
 
     // Any thread. On the executor's own thread it never waits and sends at once.
     Result<void> write(std::optional<double> position, std::string_view payload, EventWriter::Acknowledged acknowledged);
+    // Never waits. False: there is no room.
+    Result<bool> try_write(double position, std::string_view payload, EventWriter::Acknowledged acknowledged);
     Staging& staging() { return staging_; }
     EventWriter::Stats stats();
 
     // As Staging::wait_flushed, for coroutines.
-    Task<Result<void>> flush();
+    Task<Result<void>> flush(std::uint64_t flush);
     // Ends everything; events that are not acknowledged fail with kClosed.
     Task<void> stop();
 
 private:
     friend class SegmentWriter;
 
+    Result<bool> stage(std::optional<double> position, std::string_view payload, EventWriter::Acknowledged acknowledged,
+                       Staging::WhenFull when_full);
     SegmentWriter& segment_writer(const SegmentRange& segment);
     void drain();
 

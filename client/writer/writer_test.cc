@@ -56,7 +56,7 @@ public:
         for (std::size_t k = 0; k < keys; ++k) ASSERT_TRUE(write("key" + std::to_string(k)).ok());
     }
     Result<void> flush() {
-        return world.run([this] { return writer->flush(); }, 1h);
+        return world.run([this] { return writer->flush(writer->staging().begin_flush()); }, 1h);
     }
     std::string check() const { return check_stored(cluster, written); }
     SegmentId first() const { return cluster.segments().begin()->first; }

@@ -297,6 +297,83 @@ TEST_F(EndToEnd, StreamsAndScopesAreListed) {
     EXPECT_TRUE(client_->create_writer({"scope", "missing"}).error().is(ErrorCode::kNotFound));
 }
 
+TEST_F(EndToEnd, ATruncatedStreamBeginsWhereItWasCut) {
+    const StreamName stream = make_stream("cut", 2);
+    auto& streams = client_->streams();
+    auto writer = client_->create_writer(stream).value();
+    constexpr int kKeys = 10;
+    for (int sequence = 1; sequence <= 50; ++sequence) write_round(*writer, kKeys, sequence);
+    ASSERT_TRUE(writer->flush().ok());
+    const Position middle = streams.tail(stream).value();
+    auto behind = client_->create_reader(stream).value();
+    ASSERT_EQ(behind->next(30s)->outcome, EventReader::Outcome::kEvent);
+    for (int sequence = 51; sequence <= 60; ++sequence) write_round(*writer, kKeys, sequence);
+    ASSERT_TRUE(writer->flush().ok());
+
+    Position beyond = streams.tail(stream).value();
+    beyond.offsets.begin()->second += 1'000'000;
+    EXPECT_TRUE(streams.truncate(stream, beyond).error().is(ErrorCode::kFailedPrecondition));
+    const Position head = streams.head(stream).value();
+    const Result<void> cut = streams.truncate(stream, middle);
+    ASSERT_TRUE(cut.ok()) << cut.error().to_string();
+    EXPECT_TRUE(streams.truncate(stream, middle).ok()) << "again";
+    EXPECT_TRUE(streams.truncate(stream, head).error().is(ErrorCode::kFailedPrecondition));
+    EXPECT_TRUE(streams.truncate({"scope", "nothing"}, {{"scope", "nothing"}, head.offsets}).error().is(ErrorCode::kNotFound));
+    EXPECT_EQ(streams.head(stream).value(), middle);
+    std::set<std::string> left;
+    for (const Event& event : read_all(stream)) left.emplace(as_text(event.payload));
+    EXPECT_EQ(left.size(), 10u * kKeys);
+    EXPECT_EQ(left.count("key0 50"), 0u);
+    EXPECT_EQ(left.count("key0 51"), 1u);
+    // Who begins at a position that is gone hears so once for each segment, and goes on behind it.
+    auto late = client_->create_reader(stream, from_to(head, streams.tail(stream).value())).value();
+    int truncated = 0;
+    std::size_t events = 0;
+    for (;;) {
+        const auto next = late->next(30s);
+        if (!next) {
+            ASSERT_TRUE(next.error().is(ErrorCode::kTruncated)) << next.error().to_string();
+            ++truncated;
+            continue;
+        }
+        if (next->outcome != EventReader::Outcome::kEvent) break;
+        ++events;
+    }
+    EXPECT_EQ(truncated, 2);
+    EXPECT_EQ(events, left.size());
+
+    ASSERT_TRUE(streams.seal(stream).ok());
+    EXPECT_TRUE(streams.truncate(stream, streams.tail(stream).value()).error().is(ErrorCode::kSealed));
+}
+
+TEST_F(EndToEnd, ConfigurationsAreChangedAndKept) {
+    const StreamName stream = make_stream("configured", 1);
+    auto& streams = client_->streams();
+    const StreamConfig wanted{.min_segments = 3,
+                              .scaling = {ScalingPolicy::By::kKibibytes, 100, 2},
+                              .retention = {RetentionPolicy::By::kMilliseconds, 60'000, 120'000}};
+    const Result<void> updated = streams.update_configuration(stream, wanted);
+    ASSERT_TRUE(updated.ok()) << updated.error().to_string();
+    EXPECT_EQ(streams.configuration(stream).value(), wanted);
+    EXPECT_EQ(streams.describe(stream).value().config, wanted);
+    EXPECT_GE(streams.describe(stream).value().segments.size(), 3u);
+    EXPECT_TRUE(streams.update_configuration({"scope", "nothing"}, wanted).error().is(ErrorCode::kNotFound));
+    ASSERT_TRUE(streams.seal(stream).ok());
+    EXPECT_TRUE(streams.update_configuration(stream, {}).error().is(ErrorCode::kSealed));
+}
+
+TEST_F(EndToEnd, OnlyEmptyScopesAreDeleted) {
+    auto& streams = client_->streams();
+    const StreamName stream = make_stream("last", 1);
+    EXPECT_TRUE(streams.delete_scope("scope").error().is(ErrorCode::kFailedPrecondition));
+    EXPECT_TRUE(streams.delete_scope("nothing").error().is(ErrorCode::kNotFound));
+    ASSERT_TRUE(streams.seal(stream).ok());
+    ASSERT_TRUE(streams.remove(stream).ok());
+    const Result<void> gone = streams.delete_scope("scope");
+    ASSERT_TRUE(gone.ok()) << gone.error().to_string();
+    EXPECT_THAT(streams.list_scopes().value(), ::testing::Not(::testing::Contains("scope")));
+}
+
 TEST_F(EndToEnd, ScaleRefusesWhatDoesNotFit) {
     const StreamName stream = make_stream("misfit", 2);
     auto& streams = client_->streams();

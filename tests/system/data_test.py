@@ -3,16 +3,18 @@
 
 import json
 import os
+import re
 import signal
 import unittest
 
-from harness import PATIENCE_S, SystemTest, run, spawn
+from harness import PATIENCE_S, SystemTest, run, spawn, wait_for
 
 
 class DataTest(SystemTest):
     def setUp(self):
         super().setUp()
-        self.at = self.server().controller
+        self.standalone = self.server()
+        self.at = self.standalone.controller
         self.done(self.cli("scope", "create", "s"))
         self.done(self.cli("stream", "create", "s/t", "--segments", "4"))
 
@@ -165,6 +167,53 @@ class DataTest(SystemTest):
         self.assertEqual(len(self.read().splitlines()), 800)
         self.check_report(self.cli("bench", "latency", "s/t", "--events", "200", "--size", "100", "--end-to-end",
                                    "--output", "json"), 200, 100, times=("latency_us", "end_to_end_us"))
+
+    def test_a_stalled_server_costs_a_writer_its_memory_and_no_more(self):
+        lines = b"".join(b"%099d\n" % i for i in range(10_000))
+        read_end, write_end = os.pipe()
+        os.set_blocking(write_end, False)
+        writer = spawn("write", "s/t", "--key-field", "1", controller=self.at, stdin=read_end, stderr=-1)
+        os.close(read_end)
+
+        def peak_bytes():
+            with open(f"/proc/{writer.pid}/status") as status:
+                return int(re.search(r"^VmHWM:\s+(\d+) kB", status.read(), re.MULTILINE)[1]) * 1024
+
+        def feed():
+            try:
+                for _ in range(64):
+                    fed[0] += os.write(write_end, lines[fed[0] % len(lines):])
+                    idle[0] = 0
+            except BlockingIOError:
+                idle[0] += 1
+            return idle[0]
+
+        fed, idle = [0], [0]
+        try:
+            wait_for(lambda: feed() >= 0 and fed[0] > 1 << 20, "the writer to take what it gets")
+            wait_for(lambda: self.read("--count", "1"), "the first event to be there")
+            self.standalone.process.send_signal(signal.SIGSTOP)
+            # Nobody takes anything any more: what the writer has room for goes in, and then nothing for a while.
+            wait_for(lambda: feed() > 200, "the writer to stop reading")
+            peak = peak_bytes()
+            self.assertGreater(fed[0], 32 << 20)
+            self.assertLess(fed[0], 72 << 20)
+            # Beside the events: the program itself, and the block that is being filled.
+            self.assertLess(peak, (64 << 20) + (64 << 20))
+            self.standalone.process.send_signal(signal.SIGCONT)
+            stalled_at = fed[0]
+            wait_for(lambda: feed() >= 0 and fed[0] > stalled_at, "the writer to read on")
+        finally:
+            self.standalone.process.send_signal(signal.SIGCONT)
+            os.set_blocking(write_end, True)
+            os.write(write_end, lines[fed[0] % len(lines):])
+            os.close(write_end)
+            told = writer.stderr.read()
+            code = writer.wait(timeout=PATIENCE_S)
+            writer.stderr.close()
+        self.assertEqual(code, 0, told)
+        total = -(-fed[0] // len(lines)) * len(lines) // 100
+        self.assertEqual(told, b"acknowledged %d events\n" % total)
 
     def test_bench_read(self):
         self.done(self.cli("bench", "write", "s/t", "--events", "30000", "--size", "500", "--output", "json"))

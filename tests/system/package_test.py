@@ -52,6 +52,22 @@ class PackageTest(unittest.TestCase):
                     command(compiler, "-std=c++20", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", f"-I{include}", "-x", "c++",
                             "-include", header, os.devnull)
 
+    def test_the_pages_code_compiles(self):
+        with open(os.path.join(ROOT, "docs", "client.md"), encoding="utf-8") as page:
+            pieces = re.findall(r"^```cpp\n(.*?)^```$", page.read(), re.MULTILINE | re.DOTALL)
+        self.assertGreaterEqual(len(pieces), 8)
+        text = "#include <millrace/client.h>\n#include <cstdio>\n#include <stdexcept>\n#include <string>\nusing millrace::ReaderOptions;\n"
+        for number, piece in enumerate(pieces):
+            text += (f"void piece_{number}([[maybe_unused]] millrace::Client& client, "
+                     f"[[maybe_unused]] const millrace::StreamName& stream) {{\n{piece}}}\n")
+        source = os.path.join(self.directory, "page.cc")
+        with open(source, "w", encoding="utf-8") as out:
+            out.write(text)
+        for compiler in COMPILERS:
+            with self.subTest(compiler=compiler):
+                command(compiler, "-std=c++20", "-Wall", "-Wextra", "-Werror", "-Wno-unused-variable", "-fsyntax-only",
+                        f"-I{self.prefix}/include", source)
+
     def test_nothing_but_the_public_names_is_exported(self):
         library = command("find", self.prefix, "-name", "libmillrace_client.so").strip()
         names = [line.split(maxsplit=2)[2] for line in command("nm", "-DC", "--defined-only", library).splitlines()]

@@ -41,6 +41,7 @@ struct ReaderOptions {
 };
 
 struct Event {
+    // Shares the memory that it arrived in with its neighbours, up to a few MiB: copy what is kept for long.
     Bytes payload;
     SegmentId segment;
     std::int64_t offset = 0;  // of the event's first byte in its segment, framing included

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Scopes and streams: make, look at, scale, seal, delete. All calls block, bounded by the client's
-// connect_timeout plus the two minutes that a controller gives a workflow.
+// Scopes and streams: make, look at, configure, scale, truncate, seal, delete. All calls block, bounded by the client's
+// connect_timeout plus the two minutes that a controller gives a workflow. What is refused has not happened; after
+// kUnavailable and kTimedOut the error's fate says whether that is known. Every call can be made again: what was done already is
+// no error, or one that says so.
 #pragma once
 
 #include <cstdint>
@@ -12,14 +14,9 @@
 #include "common/model/key_range.h"
 #include "common/model/segment_name.h"
 #include "millrace/event_reader.h"
+#include "millrace/stream_config.h"
 
 namespace millrace {
-
-struct StreamConfig {
-    // Segments at creation, and the least that scaling keeps. 1 .. 10,000.
-    std::int32_t min_segments = 1;
-    bool operator==(const StreamConfig&) const = default;
-};
 
 struct SegmentDescription {
     SegmentId id;
@@ -42,6 +39,8 @@ public:
     // True when this call made it, false when it was there. kInvalidArgument: illegal name.
     virtual Result<bool> create_scope(const std::string& scope) = 0;
     virtual Result<std::vector<std::string>> list_scopes() = 0;  // sorted
+    // kNotFound. kFailedPrecondition: something is in it.
+    virtual Result<void> delete_scope(const std::string& scope) = 0;
 
     // True when this call made it, false when it was there (its configuration is left alone).
     // kNotFound: no such scope.
@@ -50,12 +49,19 @@ public:
     virtual Result<std::vector<std::string>> list_streams(const std::string& scope) = 0;
     virtual Result<StreamDescription> describe(const StreamName& stream) = 0;
     virtual Result<StreamConfig> configuration(const StreamName& stream) = 0;
+    // Replaces the configuration; what other clients keep there besides (tags) stays. A min_segments above what there is splits
+    // segments. kSealed, kInvalidArgument. kFailedPrecondition: somebody else changes it just now.
+    virtual Result<void> update_configuration(const StreamName& stream, const StreamConfig& config) = 0;
 
     // Replaces `sealed` by segments with `ranges`, which must cover exactly the same keys; completes
     // when the new epoch is current. kFailedPrecondition: a segment is not current, or a merge below
     // min_segments. kInvalidArgument: the ranges do not fit.
     virtual Result<void> scale(const StreamName& stream, const std::vector<SegmentId>& sealed,
                                const std::vector<KeyRange>& ranges) = 0;
+    // Forgets every event before `begin`, for good; readers that are still there hear kTruncated. Positions of readers and of
+    // tail() will do. kSealed. kFailedPrecondition: `begin` lies before the head, beyond the end or in no place where a reader
+    // could be, or another truncation is under way.
+    virtual Result<void> truncate(const StreamName& stream, const Position& begin) = 0;
     // No more events; sealing again is fine.
     virtual Result<void> seal(const StreamName& stream) = 0;
     // kFailedPrecondition: not sealed.

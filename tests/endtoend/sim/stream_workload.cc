@@ -276,7 +276,7 @@ Task<void> StreamWorkload::write_events(std::shared_ptr<Writer> writer) {
         if (random.one_in(3)) co_await sleep_for(runtime_.clock, random_ms(random, 0, 60));
     }
     if (writer->core) {
-        const Result<void> flushed = co_await writer->core->flush();
+        const Result<void> flushed = co_await writer->core->flush(writer->core->staging().begin_flush());
         if (!flushed) problems_.insert("writer " + writer->name + " cannot flush: " + flushed.error().to_string());
         for (const std::uint64_t count : writer->sequences) flushed_ += count;
         reconnects_ += writer->core->stats().reconnects;
