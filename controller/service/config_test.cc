@@ -94,7 +94,7 @@ TEST(UpdateStream, AnUpdateThatRunsIsJoinedByTheSameAndRefusesOthers) {
 
     // While it is being taken up another one is refused.
     cluster.metadata.set_fate(
-        [&, n = 0](std::uint64_t) mutable { return ++n > 2 ? Outcome::kLost : Outcome::kNormal; });
+        [&, n = 0](std::uint64_t) mutable { return ++n > 1 ? Outcome::kLost : Outcome::kNormal; });
     cluster.begin([](Service& service) -> Task<void> {
         const auto reply = co_await service.update_stream(by_events(1, 1, 3));
         EXPECT_TRUE(reply && reply->status() == Status::SUCCESS);

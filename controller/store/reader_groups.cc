@@ -34,11 +34,10 @@ Task<Result<void>> StreamStore::create_reader_group(stream::ReaderGroupName name
     const BucketedPath path = reader_group_path(name);
     std::string value = stored(std::move(record));
     MR_CO_TRY_VOID(fits(path.node, value));
-    MR_CO_TRY_VOID(co_await ensure_in_scope(path.bucket, name.scope));
     std::vector<Operation> together;
     together.emplace_back(Create{path.node, std::move(value)});
     const auto segments = static_cast<std::size_t>(state.config().min_segments());
-    co_return co_await create_together(state_of(name), std::move(state), segments, std::move(together));
+    co_return co_await create_together(state_of(name), std::move(state), segments, std::move(together), {path.bucket});
 }
 
 Task<Result<void>> StreamStore::adopt_reader_group(stream::ReaderGroupName name, records::ReaderGroupRecord record,
@@ -46,7 +45,7 @@ Task<Result<void>> StreamStore::adopt_reader_group(stream::ReaderGroupName name,
     const BucketedPath path = reader_group_path(name);
     std::string value = stored(std::move(record));
     MR_CO_TRY_VOID(fits(path.node, value));
-    MR_CO_TRY_VOID(co_await ensure_in_scope(path.bucket, name.scope));
+    MR_CO_TRY_VOID(co_await ensure_in_scope({path.bucket}, name.scope));
     std::vector<Operation> operations;
     operations.emplace_back(Check{stream_path(state_of(name)).node, state.version});
     operations.emplace_back(Create{path.node, std::move(value)});

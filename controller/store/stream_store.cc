@@ -32,16 +32,19 @@ std::size_t weight_of(const records::EpochRecord& record) {
 
 }  // namespace
 
-// A node that may be there already.
-Task<Result<void>> StreamStore::ensure(std::string path) {
-    Result<metadata::ChangeId> created = co_await metadata_.create(std::move(path), "");
-    if (!created && !created.error().is(ErrorCode::kAlreadyExists)) co_return std::move(created).error();
+// Buckets are made when first needed, and there ever after: a change is tried without looking, and again after this when
+// something was missing.
+Task<Result<void>> StreamStore::ensure(std::vector<std::string> buckets) {
+    for (std::string& bucket : buckets) {
+        Result<metadata::ChangeId> created = co_await metadata_.create(std::move(bucket), "");
+        if (!created && !created.error().is(ErrorCode::kAlreadyExists)) co_return std::move(created).error();
+    }
     co_return ok();
 }
 
-// A bucket of a scope that may not be there.
-Task<Result<void>> StreamStore::ensure_in_scope(std::string path, std::string scope) {
-    Result<void> made = co_await ensure(std::move(path));
+// Of a scope that may not be there.
+Task<Result<void>> StreamStore::ensure_in_scope(std::vector<std::string> buckets, std::string scope) {
+    Result<void> made = co_await ensure(std::move(buckets));
     if (!made && made.error().is(ErrorCode::kNotFound)) co_return Error{ErrorCode::kNotFound, "no scope '" + scope + "'"};
     co_return made;
 }
@@ -73,7 +76,7 @@ Task<Result<void>> StreamStore::open() {
         if (!created && !created.error().is(ErrorCode::kAlreadyExists)) co_return created.error();
     }
     for (const std::string_view path : {kScopes, kIntents, kRetired}) {
-        MR_CO_TRY_VOID(co_await ensure(std::string{path}));
+        MR_CO_TRY_VOID(co_await ensure({std::string{path}}));
     }
     co_return ok();
 }
@@ -82,7 +85,7 @@ Task<Result<void>> StreamStore::open() {
 
 Task<Result<void>> StreamStore::create_scope(std::string scope, records::ScopeRecord record) {
     const BucketedPath path = scope_path(scope);
-    MR_CO_TRY_VOID(co_await ensure(path.bucket));
+    MR_CO_TRY_VOID(co_await ensure({path.bucket}));
     std::vector<Operation> operations;
     operations.emplace_back(Create{path.node, stored(std::move(record))});
     co_return co_await change(std::move(operations));
@@ -180,23 +183,22 @@ Task<Result<StoredStream>> StreamStore::load(StreamName name) {
 }
 
 Task<Result<void>> StreamStore::create(StreamName name, records::StreamRecord record, std::size_t segments) {
-    co_return co_await create_together(std::move(name), std::move(record), segments, {});
+    co_return co_await create_together(std::move(name), std::move(record), segments, {}, {});
 }
 
 Task<Result<void>> StreamStore::create_with(StreamName name, records::StreamRecord record, std::size_t segments,
                                             StreamName owner, StoredStream as_read) {
     std::vector<Operation> unchanged;
     unchanged.emplace_back(Check{stream_path(owner).node, as_read.version});
-    co_return co_await create_together(std::move(name), std::move(record), segments, std::move(unchanged));
+    co_return co_await create_together(std::move(name), std::move(record), segments, std::move(unchanged), {});
 }
 
 Task<Result<void>> StreamStore::create_together(StreamName name, records::StreamRecord record, std::size_t segments,
-                                                std::vector<Operation> together) {
+                                                std::vector<Operation> together, std::vector<std::string> scope_buckets) {
     const BucketedPath path = stream_path(name);
     const BucketedPath intent = intent_path(name);
     const RetiredPath retired = retired_path(name);
-    MR_CO_TRY_VOID(co_await ensure(intent.bucket));
-    MR_CO_TRY_VOID(co_await ensure_in_scope(path.bucket, name.scope));
+    scope_buckets.push_back(path.bucket);
 
     std::vector<Operation> operations = std::move(together);
     std::uint32_t first_number = 0;
@@ -212,8 +214,6 @@ Task<Result<void>> StreamStore::create_together(StreamName name, records::Stream
     } else {
         // Still so when the stream comes: a deletion may be about to leave numbers here, and a stream
         // that began again with the first would meet what is on its way to its predecessor's segments.
-        MR_CO_TRY_VOID(co_await ensure(retired.outer));
-        MR_CO_TRY_VOID(co_await ensure(retired.bucket));
         operations.emplace_back(Create{retired.node, ""});
         operations.emplace_back(Remove{retired.node});
     }
@@ -225,7 +225,12 @@ Task<Result<void>> StreamStore::create_together(StreamName name, records::Stream
     MR_CO_TRY_VOID(fits(path.node, value));
     operations.emplace_back(Create{path.node, std::move(value)});
     operations.emplace_back(Create{intent.node, ""});
-    Result<void> created = co_await change(std::move(operations));
+    Result<void> created = co_await change(operations);
+    if (!created && created.error().is(ErrorCode::kNotFound)) {
+        MR_CO_TRY_VOID(co_await ensure_in_scope(std::move(scope_buckets), name.scope));
+        MR_CO_TRY_VOID(co_await ensure({intent.bucket, retired.outer, retired.bucket}));
+        created = co_await change(std::move(operations));
+    }
     if (!created && created.error().is(ErrorCode::kAlreadyExists)) {
         const Result<metadata::Node> there = co_await metadata_.get(path.node, Freshness::kLatest);
         if (!there && there.error().is(ErrorCode::kNotFound)) {
@@ -248,13 +253,14 @@ Task<Result<void>> StreamStore::update(StreamName name, StoredStream was, record
     std::vector<Operation> operations;
     // First, so that a lost race is told apart from everything else.
     operations.emplace_back(Set{path.node, std::move(value), was.version});
-    if (intent == Intent::kBegins) {
-        MR_CO_TRY_VOID(co_await ensure(listed.bucket));
-        operations.emplace_back(Create{listed.node, ""});
-    } else if (intent == Intent::kEnds) {
-        operations.emplace_back(Remove{listed.node});
+    if (intent == Intent::kBegins) operations.emplace_back(Create{listed.node, ""});
+    if (intent == Intent::kEnds) operations.emplace_back(Remove{listed.node});
+    Result<void> changed = co_await change(operations);
+    if (intent == Intent::kBegins && !changed && changed.error().is(ErrorCode::kNotFound)) {
+        MR_CO_TRY_VOID(co_await ensure({listed.bucket}));
+        changed = co_await change(std::move(operations));
     }
-    co_return co_await change(std::move(operations));
+    co_return changed;
 }
 
 Task<Result<void>> StreamStore::advance_epoch(StreamName name, StoredStream was, records::StreamRecord now) {
@@ -351,8 +357,6 @@ Task<Result<void>> StreamStore::remove_history(StreamName name) {
 
 Task<Result<void>> StreamStore::remove(StreamName name, StoredStream stream) {
     const RetiredPath retired = retired_path(name);
-    MR_CO_TRY_VOID(co_await ensure(retired.outer));
-    MR_CO_TRY_VOID(co_await ensure(retired.bucket));
     records::RetiredStreamRecord numbers;
     numbers.set_next_number(stream.record.next_number());
     std::vector<Operation> operations;
@@ -375,7 +379,12 @@ Task<Result<void>> StreamStore::remove(StreamName name, StoredStream stream) {
         MR_CO_TRY(const std::optional<metadata::Stat> there, co_await metadata_.stat(path, Freshness::kLatest));
         if (there) operations.emplace_back(Remove{path, there->version});
     }
-    co_return co_await change(std::move(operations));
+    Result<void> removed = co_await change(operations);
+    if (!removed && removed.error().is(ErrorCode::kNotFound)) {
+        MR_CO_TRY_VOID(co_await ensure({retired.outer, retired.bucket}));
+        removed = co_await change(std::move(operations));
+    }
+    co_return removed;
 }
 
 Task<Result<std::vector<StreamName>>> StreamStore::unfinished() {

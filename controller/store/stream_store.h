@@ -109,12 +109,12 @@ public:
     Task<Result<std::vector<StreamName>>> unfinished();
 
 private:
-    Task<Result<void>> ensure(std::string path);
-    Task<Result<void>> ensure_in_scope(std::string path, std::string scope);
+    Task<Result<void>> ensure(std::vector<std::string> buckets);
+    Task<Result<void>> ensure_in_scope(std::vector<std::string> buckets, std::string scope);
     Task<Result<void>> change(std::vector<metadata::Operation> operations);
-    // Makes the buckets, gives the stream its first epoch and adds what is to be done to `together`.
+    // Gives the stream its first epoch and makes it in one transaction with `together`, which needs `scope_buckets`.
     Task<Result<void>> create_together(StreamName name, records::StreamRecord record, std::size_t segments,
-                                       std::vector<metadata::Operation> together);
+                                       std::vector<metadata::Operation> together, std::vector<std::string> scope_buckets);
     Task<Result<Page>> list(std::string parent, std::string token);
 
     // Past epochs never change. The key has the stream's nonce, so a new stream of the same name
