@@ -199,7 +199,7 @@ TEST(RecordExamples, AreWhatThePageSays) {
             EXPECT_EQ(message->GetReflection()->GetUInt32(*message, checksum), crc32c(before)) << std::hex << crc32c(before);
         }
     }
-    EXPECT_EQ(seen, (std::set<std::string>{"ScopeRecord", "LogRecord", "SnapshotAnchor", "ContainerMap"}));
+    EXPECT_EQ(seen, (std::set<std::string>{"ScopeRecord", "StreamRecord", "ReaderGroupRecord", "LogRecord", "SnapshotAnchor", "ContainerMap"}));
 }
 
 TEST(RecordExamples, SayWhatTheTextAroundThemSays) {
@@ -217,6 +217,16 @@ TEST(RecordExamples, SayWhatTheTextAroundThemSays) {
     ASSERT_EQ(log.ledgers_size(), 1);
     EXPECT_EQ(log.ledgers(0).state(), records::LogRecord::Ledger::OPEN);
     EXPECT_EQ(log.ledgers(0).fragments(0).replicas_size(), 3);
+    const auto stream = example("StreamRecord", records::StreamRecord{});
+    EXPECT_EQ(stream.state(), records::StreamRecord::ACTIVE);
+    EXPECT_EQ(stream.current().segments(0).high(), 1.0);
+    ASSERT_EQ(stream.head().offsets_size(), 1);
+    EXPECT_EQ(stream.head().offsets(0), 300);
+    const auto group = example("ReaderGroupRecord", records::ReaderGroupRecord{});
+    EXPECT_EQ(group.id().size(), 16u);
+    EXPECT_EQ(group.generation(), 1);
+    EXPECT_EQ(group.config().automatic_checkpoint_ms(), 30'000);
+    EXPECT_EQ(group.config().starting(0).stream(), "x");
     EXPECT_EQ(example("SnapshotAnchor", records::SnapshotAnchor{}).lsn(), 300u);
     const auto map = example("ContainerMap", records::ContainerMap{});
     EXPECT_EQ(map.number(), 2u);

@@ -137,8 +137,9 @@ Task<Result<pb::StreamCutRangeResponse>> Service::get_segments_between(pb::Strea
     MR_CO_TRY(const stream::Cut to, request.to().empty()
                                         ? newest_cut(stream->record)
                                         : co_await store::find_cut(store_, name, stream, to_cut(request.to())));
-    // Nothing lies behind the end, wherever in the newest segments the first one is.
-    if (!request.to().empty() && !to.at_or_after(from)) {
+    // What stands for a missing one is the begin of its segments, which says nothing of the places in them.
+    const bool both = !request.from().empty() && !request.to().empty();
+    if (both && !to.at_or_after(from)) {
         co_return Error{ErrorCode::kInvalidArgument, "the second stream cut lies before the first"};
     }
 

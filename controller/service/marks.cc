@@ -29,7 +29,8 @@ Task<Result<void>> Service::make_marks(StreamName name, StreamName marked) {
         Result<store::StoredStream> owner = co_await store_.load(marked);
         if (!owner && !owner.error().is(ErrorCode::kNotFound)) co_return std::move(owner).error();
         // Its deletion looks for marks once: none may come after that.
-        if (!owner || owner->record.has_remove()) co_return Error{ErrorCode::kNotFound, "no stream '" + name.to_string() + "'"};
+        if (!owner || owner->record.has_remove())
+            co_return Error{ErrorCode::kNotFound, "no stream '" + name.to_string() + "'"};
         const Result<void> made = co_await store_.create_with(name, record, 1, marked, std::move(*owner));
         if (made || made.error().is(ErrorCode::kAlreadyExists)) co_return ok();
         if (!decide_again(made.error())) co_return made.error();

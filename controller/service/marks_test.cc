@@ -37,16 +37,31 @@ TEST(Marks, AreThereForEveryQuestionAboutSegments) {
         pb::GetSegmentsRequest head;
         pb::GetEpochSegmentsRequest epoch;
         pb::SegmentId segment;
-        for (pb::StreamInfo* info : {head.mutable_streaminfo(), epoch.mutable_streaminfo(), segment.mutable_streaminfo()}) {
+        for (pb::StreamInfo* info :
+             {head.mutable_streaminfo(), epoch.mutable_streaminfo(), segment.mutable_streaminfo()}) {
             *info = Cluster::info(kMarks);
         }
         switch (question) {
-            case 0: EXPECT_EQ(cluster.ask(&Service::get_segments, head).segments_size(), 1); break;
-            case 1: EXPECT_EQ(cluster.ask(&Service::get_epoch_segments, epoch).segmentranges_size(), 1); break;
-            case 2: EXPECT_TRUE(cluster.ask(&Service::is_segment_valid, segment).response()); break;
-            case 3: EXPECT_EQ(cluster.ask(&Service::get_successors, segment).segments_size(), 0); break;
-            case 4: EXPECT_TRUE(cluster.valid(kMarks, {{0, 0}})); break;
-            case 5: EXPECT_EQ(cluster.ask(&Service::get_stream_configuration, Cluster::info(kMarks)).scalingpolicy().minnumsegments(), 1);
+            case 0:
+                EXPECT_EQ(cluster.ask(&Service::get_segments, head).segments_size(), 1);
+                break;
+            case 1:
+                EXPECT_EQ(cluster.ask(&Service::get_epoch_segments, epoch).segmentranges_size(), 1);
+                break;
+            case 2:
+                EXPECT_TRUE(cluster.ask(&Service::is_segment_valid, segment).response());
+                break;
+            case 3:
+                EXPECT_EQ(cluster.ask(&Service::get_successors, segment).segments_size(), 0);
+                break;
+            case 4:
+                EXPECT_TRUE(cluster.valid(kMarks, {{0, 0}}));
+                break;
+            case 5:
+                EXPECT_EQ(cluster.ask(&Service::get_stream_configuration, Cluster::info(kMarks))
+                              .scalingpolicy()
+                              .minnumsegments(),
+                          1);
         }
         EXPECT_TRUE(cluster.record(kMarks).has_value()) << question;
         ++asked;
@@ -60,12 +75,14 @@ TEST(Marks, AreNoneOfNothingAndOfMarks) {
     cluster.create(kMarked, 1);
     cluster.create({"s", std::string(255, 'n')}, 1);
     for (const StreamName& none : {StreamName{"s", "_MARKy"}, {"t", "_MARKx"}, {"s", "_MARK"}}) {
-        EXPECT_EQ(cluster.call(&Service::get_current_segments, Cluster::info(none)).error().code(), ErrorCode::kNotFound)
+        EXPECT_EQ(cluster.call(&Service::get_current_segments, Cluster::info(none)).error().code(),
+                  ErrorCode::kNotFound)
             << none.to_string();
         EXPECT_FALSE(cluster.ask(&Service::check_stream_exists, Cluster::info(none)).exists());
     }
     for (const StreamName& none : {StreamName{"s", "_MARK_MARKx"}, {"s", "_MARK_RGx"}}) {
-        EXPECT_EQ(cluster.call(&Service::get_current_segments, Cluster::info(none)).error().code(), ErrorCode::kInvalidArgument);
+        EXPECT_EQ(cluster.call(&Service::get_current_segments, Cluster::info(none)).error().code(),
+                  ErrorCode::kInvalidArgument);
     }
     EXPECT_EQ(cluster.seal(kMarks), pb::UpdateStreamStatus::STREAM_NOT_FOUND);
     EXPECT_EQ(cluster.remove(kMarks), pb::DeleteStreamStatus::STREAM_NOT_FOUND);
@@ -82,7 +99,8 @@ TEST(Marks, GoWithTheirStream) {
         EXPECT_EQ(cluster.remove(kMarked), pb::DeleteStreamStatus::SUCCESS);
         EXPECT_FALSE(cluster.record(kMarks).has_value());
         EXPECT_TRUE(cluster.segments.segments.empty());
-        EXPECT_EQ(cluster.call(&Service::get_current_segments, Cluster::info(kMarks)).error().code(), ErrorCode::kNotFound);
+        EXPECT_EQ(cluster.call(&Service::get_current_segments, Cluster::info(kMarks)).error().code(),
+                  ErrorCode::kNotFound);
     }
     pb::ScopeInfo scope;
     scope.set_scope("s");

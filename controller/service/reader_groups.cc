@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Reader groups: a configuration that their readers share, and a stream for their state. A group and its stream are made
-// in one transaction and deleted by one workflow, that of the stream.
+// Reader groups: a configuration that their readers share, and a stream for their state. A group and its stream are
+// made in one transaction and deleted by one workflow, that of the stream.
 #include <limits>
 #include <set>
 
@@ -46,8 +46,10 @@ Result<ReaderGroupConfigRecord> to_group_config(const pb::ReaderGroupConfigurati
         return bad_group("retentionType " + std::to_string(config.retentiontype()) + " is not known");
     }
     if (config.grouprefreshtimemillis() < 0) return bad_group("groupRefreshTimeMillis cannot be negative");
-    if (config.automaticcheckpointintervalmillis() < -1) return bad_group("automaticCheckpointIntervalMillis is less than -1");
-    if (config.maxoutstandingcheckpointrequest() < 1) return bad_group("maxOutstandingCheckpointRequest is less than 1");
+    if (config.automaticcheckpointintervalmillis() < -1)
+        return bad_group("automaticCheckpointIntervalMillis is less than -1");
+    if (config.maxoutstandingcheckpointrequest() < 1)
+        return bad_group("maxOutstandingCheckpointRequest is less than 1");
     if (config.rolloversizebytes() < 0) return bad_group("rolloverSizeBytes cannot be negative");
     if (config.startingstreamcuts().empty()) return bad_group("it reads no stream");
     ReaderGroupConfigRecord record;
@@ -155,8 +157,10 @@ Task<Result<pb::CreateReaderGroupResponse>> Service::create_reader_group(pb::Rea
                                         : co_await store_.create_reader_group(name, record, new_state);
         if (!made && made.error().is(ErrorCode::kNotFound)) co_return no_scope();
         if (!made && !made.error().is(ErrorCode::kAlreadyExists) && !decide_again(made.error())) co_return made.error();
-        if (made) MR_LOG_INFO("reader group created", {"group", name.to_string()});
-        else last = made.error();
+        if (made)
+            MR_LOG_INFO("reader group created", {"group", name.to_string()});
+        else
+            last = made.error();
         // Then it is there, and its stream is being made.
     }
     co_return gave_up(state_name, last);

@@ -36,11 +36,15 @@ protected:
         made.set_generation(generation);
         return made;
     }
-    Created create(const pb::ReaderGroupConfiguration& config) { return cluster.ask(&Service::create_reader_group, config); }
+    Created create(const pb::ReaderGroupConfiguration& config) {
+        return cluster.ask(&Service::create_reader_group, config);
+    }
     pb::ReaderGroupConfigResponse get(const std::string& group = "g") {
         return cluster.ask(&Service::get_reader_group_config, Cluster::group_info(group));
     }
-    Updated update(const pb::ReaderGroupConfiguration& config) { return cluster.ask(&Service::update_reader_group, config); }
+    Updated update(const pb::ReaderGroupConfiguration& config) {
+        return cluster.ask(&Service::update_reader_group, config);
+    }
     Deleted::Status remove(const std::string& id) {
         return cluster.ask(&Service::delete_reader_group, Cluster::group_info("g", id)).status();
     }
@@ -170,7 +174,9 @@ TEST_F(ReaderGroupCalls, DeleteTakesTheStreamAlong) {
     EXPECT_EQ(remove(kId), Deleted::RG_NOT_FOUND);
     create(config_with(kId, 0));
     EXPECT_EQ(remove(kOtherId), Deleted::RG_NOT_FOUND) << "another group of this name, made before or after";
-    EXPECT_TRUE(cluster.call(&Service::delete_reader_group, Cluster::group_info("g", "")).error().is(ErrorCode::kInvalidArgument));
+    EXPECT_TRUE(cluster.call(&Service::delete_reader_group, Cluster::group_info("g", ""))
+                    .error()
+                    .is(ErrorCode::kInvalidArgument));
     EXPECT_EQ(remove(kId), Deleted::SUCCESS);
     EXPECT_EQ(remove(kId), Deleted::RG_NOT_FOUND);
     EXPECT_EQ(get().status(), pb::ReaderGroupConfigResponse::RG_NOT_FOUND);
@@ -232,8 +238,8 @@ TEST_F(ReaderGroupCalls, CreateAndDeleteAtOnceLeaveAGroupWithItsStreamOrNothing)
 TEST(Uuid, IsReadAndWritten) {
     EXPECT_EQ(service::uuid_text(*service::parse_uuid(kId)), kId);
     EXPECT_EQ(service::uuid_text(*service::parse_uuid("0123ABCD-0000-4000-8000-0123456789AB")), kId);
-    for (const char* bad : {"", "0123abcd", "0123abcd00004000800000123456789ab000", "0123abcd-0000-4000-8000-0123456789ag",
-                            "0123abcd-0000-4000-8000-0123456789ab0"}) {
+    for (const char* bad : {"", "0123abcd", "0123abcd00004000800000123456789ab000",
+                            "0123abcd-0000-4000-8000-0123456789ag", "0123abcd-0000-4000-8000-0123456789ab0"}) {
         EXPECT_FALSE(service::parse_uuid(bad).has_value()) << bad;
     }
 }

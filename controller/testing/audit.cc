@@ -76,13 +76,16 @@ std::vector<std::string> audit(const Cluster& cluster) {
     std::set<stream::ReaderGroupName> groups;
     for (const std::string& path : cluster.metadata.paths()) {
         const std::vector<std::string> parts = parts_of(path);
-        if (path.starts_with(store::kIntents) && store::listed_stream(parts.back())) wrong.push_back("an intent is left: " + path);
+        if (path.starts_with(store::kIntents) && store::listed_stream(parts.back()))
+            wrong.push_back("an intent is left: " + path);
         // controller scopes <b> +<scope> <b> +<name>
         if (parts.size() != 6 || !path.starts_with(store::kScopes)) continue;
         const std::string scope = store::listed_name(parts[3]).value_or("");
         const std::string name = store::listed_name(parts[5]).value_or("");
-        if (!store::is_plain_bucket(parts[4])) groups.insert({scope, name});
-        else streams.insert({scope, name});
+        if (!store::is_plain_bucket(parts[4]))
+            groups.insert({scope, name});
+        else
+            streams.insert({scope, name});
     }
     for (const StreamName& name : streams) {
         const StreamRecord record = cluster.record(name).value();
@@ -97,7 +100,8 @@ std::vector<std::string> audit(const Cluster& cluster) {
         if (marked && !streams.contains(*marked)) wrong.push_back(name.to_string() + " marks nothing");
     }
     for (const stream::ReaderGroupName& group : groups) {
-        if (!streams.contains(stream::state_of(group))) wrong.push_back("reader group " + group.to_string() + " has no stream");
+        if (!streams.contains(stream::state_of(group)))
+            wrong.push_back("reader group " + group.to_string() + " has no stream");
     }
     for (const auto& [name, state] : cluster.segments.segments) {
         const auto found = expected.find(name);
@@ -105,7 +109,8 @@ std::vector<std::string> audit(const Cluster& cluster) {
             wrong.push_back("nobody has the segment " + name);
             continue;
         }
-        if (state.sealed != found->second.sealed) wrong.push_back(name + (state.sealed ? " is sealed" : " is not sealed"));
+        if (state.sealed != found->second.sealed)
+            wrong.push_back(name + (state.sealed ? " is sealed" : " is not sealed"));
         if (state.start != found->second.start) wrong.push_back(name + " begins at " + std::to_string(state.start));
         expected.erase(found);
     }

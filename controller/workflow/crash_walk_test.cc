@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Goal: whatever happens at whatever moment of a change, it ends as if nothing had happened, and nothing is left over.
-// Method: every write to the metadata and every change of a segment is an effect. Each change is made once undisturbed, which
-// counts its effects; then once for each effect and each of what can happen to it: it is lost or goes unheard, and the
-// controller dies there or lives on. After a death another controller starts on what is left. It dies as well, at each of
-// its own effects in turn, before a third one may end the change. At the end the auditor goes over everything, and the
-// client that asked at first asks again.
+// Method: every write to the metadata and every change of a segment is an effect. Each change is made once undisturbed,
+// which counts its effects; then once for each effect and each of what can happen to it: it is lost or goes unheard,
+// and the controller dies there or lives on. After a death another controller starts on what is left. It dies as well,
+// at each of its own effects in turn, before a third one may end the change. At the end the auditor goes over
+// everything, and the client that asked at first asks again.
 #include <gtest/gtest.h>
 
 #include "controller/testing/audit.h"
@@ -47,13 +47,14 @@ pb::ReaderGroupConfiguration group_config() {
 }
 
 Change creating_a_stream() {
-    return {"creating a stream", [](Cluster&) {},
-            [](Service& service) -> Task<void> { (void)co_await service.create_stream(Cluster::config(kName, 3)); },
-            [](Cluster& cluster) {
-                const auto status = cluster.create(kName, 3);
-                EXPECT_TRUE(status == pb::CreateStreamStatus::SUCCESS || status == pb::CreateStreamStatus::STREAM_EXISTS);
-                EXPECT_EQ(cluster.current(kName), (std::vector<std::int64_t>{0, 1, 2}));
-            }};
+    return {
+        "creating a stream", [](Cluster&) {},
+        [](Service& service) -> Task<void> { (void)co_await service.create_stream(Cluster::config(kName, 3)); },
+        [](Cluster& cluster) {
+            const auto status = cluster.create(kName, 3);
+            EXPECT_TRUE(status == pb::CreateStreamStatus::SUCCESS || status == pb::CreateStreamStatus::STREAM_EXISTS);
+            EXPECT_EQ(cluster.current(kName), (std::vector<std::int64_t>{0, 1, 2}));
+        }};
 }
 
 Change creating_it_once_more() {
@@ -83,7 +84,8 @@ Change scaling() {
                 ASSERT_TRUE(cluster.settle());
                 EXPECT_EQ(cluster.current(kName), (std::vector<std::int64_t>{id(2, 1), id(3, 1), 1}));
                 EXPECT_EQ(cluster.check_scale(kName, 0), pb::ScaleStatusResponse::SUCCESS);
-                EXPECT_EQ(cluster.successors(kName, 0), std::to_string(id(2, 1)) + "<-0 " + std::to_string(id(3, 1)) + "<-0");
+                EXPECT_EQ(cluster.successors(kName, 0),
+                          std::to_string(id(2, 1)) + "<-0 " + std::to_string(id(3, 1)) + "<-0");
             }};
 }
 
@@ -138,14 +140,16 @@ Change deleting() {
     return {"deleting a stream with marks, a history and a head",
             [](Cluster& cluster) {
                 make_history(cluster);
-                EXPECT_EQ(cluster.truncate(kName, {{1, 50}, {id(2, 1), 0}, {id(3, 1), -1}}), pb::UpdateStreamStatus::SUCCESS);
+                EXPECT_EQ(cluster.truncate(kName, {{1, 50}, {id(2, 1), 0}, {id(3, 1), -1}}),
+                          pb::UpdateStreamStatus::SUCCESS);
                 EXPECT_EQ(cluster.current(kMarks).size(), 1u);
                 EXPECT_EQ(cluster.seal(kName), pb::UpdateStreamStatus::SUCCESS);
             },
             [](Service& service) -> Task<void> { (void)co_await service.delete_stream(Cluster::info(kName)); },
             [](Cluster& cluster) {
                 const auto status = cluster.remove(kName);
-                EXPECT_TRUE(status == pb::DeleteStreamStatus::SUCCESS || status == pb::DeleteStreamStatus::STREAM_NOT_FOUND);
+                EXPECT_TRUE(status == pb::DeleteStreamStatus::SUCCESS ||
+                            status == pb::DeleteStreamStatus::STREAM_NOT_FOUND);
                 EXPECT_TRUE(cluster.segments.segments.empty());
                 // Numbers 0 to 3 were used.
                 EXPECT_EQ(cluster.create(kName, 1), pb::CreateStreamStatus::SUCCESS);
@@ -209,37 +213,39 @@ Change updating_a_group() {
 }
 
 Change deleting_a_group() {
-    return {"deleting a reader group",
-            [](Cluster& cluster) { cluster.ask(&Service::create_reader_group, group_config()); },
-            [](Service& service) -> Task<void> {
-                (void)co_await service.delete_reader_group(Cluster::group_info("g", kGroupId));
-            },
-            [](Cluster& cluster) {
-                const auto status = cluster.ask(&Service::delete_reader_group, Cluster::group_info("g", kGroupId)).status();
-                EXPECT_TRUE(status == pb::DeleteReaderGroupStatus::SUCCESS || status == pb::DeleteReaderGroupStatus::RG_NOT_FOUND);
-                EXPECT_TRUE(cluster.segments.segments.empty());
-            }};
+    return {
+        "deleting a reader group", [](Cluster& cluster) { cluster.ask(&Service::create_reader_group, group_config()); },
+        [](Service& service) -> Task<void> {
+            (void)co_await service.delete_reader_group(Cluster::group_info("g", kGroupId));
+        },
+        [](Cluster& cluster) {
+            const auto status = cluster.ask(&Service::delete_reader_group, Cluster::group_info("g", kGroupId)).status();
+            EXPECT_TRUE(status == pb::DeleteReaderGroupStatus::SUCCESS ||
+                        status == pb::DeleteReaderGroupStatus::RG_NOT_FOUND);
+            EXPECT_TRUE(cluster.segments.segments.empty());
+        }};
 }
 
 Change deleting_a_scope() {
-    return {"deleting a scope",
-            [](Cluster& cluster) {
-                make_two(cluster);
-                cluster.seal(kName);
-                cluster.remove(kName);
-            },
-            [](Service& service) -> Task<void> {
-                pb::ScopeInfo scope;
-                scope.set_scope("s");
-                (void)co_await service.delete_scope(scope);
-            },
-            [](Cluster& cluster) {
-                pb::ScopeInfo scope;
-                scope.set_scope("s");
-                const auto status = cluster.ask(&Service::delete_scope, scope).status();
-                EXPECT_TRUE(status == pb::DeleteScopeStatus::SUCCESS || status == pb::DeleteScopeStatus::SCOPE_NOT_FOUND);
-                EXPECT_FALSE(cluster.ask(&Service::check_scope_exists, scope).exists());
-            }};
+    return {
+        "deleting a scope",
+        [](Cluster& cluster) {
+            make_two(cluster);
+            cluster.seal(kName);
+            cluster.remove(kName);
+        },
+        [](Service& service) -> Task<void> {
+            pb::ScopeInfo scope;
+            scope.set_scope("s");
+            (void)co_await service.delete_scope(scope);
+        },
+        [](Cluster& cluster) {
+            pb::ScopeInfo scope;
+            scope.set_scope("s");
+            const auto status = cluster.ask(&Service::delete_scope, scope).status();
+            EXPECT_TRUE(status == pb::DeleteScopeStatus::SUCCESS || status == pb::DeleteScopeStatus::SCOPE_NOT_FOUND);
+            EXPECT_FALSE(cluster.ask(&Service::check_scope_exists, scope).exists());
+        }};
 }
 
 class CrashWalk : public testing::TestWithParam<Change (*)()> {
@@ -282,8 +288,8 @@ TEST_P(CrashWalk, EndsAsIfNothingHadHappened) {
     ASSERT_GT(effects, 0u);
     for (std::uint64_t at = 0; at < effects && !HasFailure(); ++at) {
         for (const bool done : {false, true}) {
-            SCOPED_TRACE(std::string{change.what} + ", effect " + std::to_string(at) + " of " + std::to_string(effects) +
-                         (done ? " unheard" : " lost"));
+            SCOPED_TRACE(std::string{change.what} + ", effect " + std::to_string(at) + " of " +
+                         std::to_string(effects) + (done ? " unheard" : " lost"));
             {
                 Cluster cluster;
                 make(cluster, change, Fault{at, done, false});

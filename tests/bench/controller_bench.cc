@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A controller under many callers at once, over gRPC: `millrace standalone` as a child process, and calls of its protocol as
-// bytes on a few channels. The life of many streams, one kind of call after the other:
+// A controller under many callers at once, over gRPC: `millrace standalone` as a child process, and calls of its
+// protocol as bytes on a few channels. The life of many streams, one kind of call after the other:
 //
 //     create, ask for the current segments, scale, truncate, seal, delete
 //
@@ -62,9 +62,9 @@ std::vector<BenchedCall> life_of_a_stream() {
                      [](const std::string& reply) {
                          return parsed_reply<pb::CreateStreamStatus>(reply).status() == pb::CreateStreamStatus::SUCCESS;
                      }});
-    calls.push_back({"current segments", "getCurrentSegments",
-                     [](const pb::StreamInfo& info) { return info.SerializeAsString(); },
-                     [](const std::string& reply) { return parsed_reply<pb::SegmentRanges>(reply).segmentranges_size() == 1; }});
+    calls.push_back(
+        {"current segments", "getCurrentSegments", [](const pb::StreamInfo& info) { return info.SerializeAsString(); },
+         [](const std::string& reply) { return parsed_reply<pb::SegmentRanges>(reply).segmentranges_size() == 1; }});
     calls.push_back({"scale (accepted)", "scale",
                      [](const pb::StreamInfo& info) {
                          auto scale = about<pb::ScaleRequest>(info);
@@ -175,8 +175,8 @@ int bench_controller(int argc, char** argv) {
     std::filesystem::remove_all(directory);
     std::filesystem::create_directories(directory);
     const std::uint16_t port = free_port();
-    ServerProcess server{{argv[1], "standalone", "--data-dir", directory + "/data", "--controller-port", std::to_string(port),
-                          "--segmentstore-port", "0", "--http-port", "0"},
+    ServerProcess server{{argv[1], "standalone", "--data-dir", directory + "/data", "--controller-port",
+                          std::to_string(port), "--segmentstore-port", "0", "--http-port", "0"},
                          directory + "/log"};
     server.read_line();
     ControllerLoad load{port, channels};
