@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "controller/service/handlers.h"
 
+#include <google/protobuf/stubs/logging.h>
+
 #include <utility>
 
 #include "proto/controller/methods.h"
@@ -28,6 +30,9 @@ rpc::Handler handler(Service& service, Task<Result<Reply>> (Service::*call)(Requ
 }  // namespace
 
 std::map<std::string, rpc::Handler> handlers(Service& service) {
+    // Text that is not UTF-8 is refused like other bytes that are not the message. The library would also write a line to
+    // stderr for each, which anybody could fill a disk with.
+    google::protobuf::SetLogHandler(nullptr);
     std::map<std::string, rpc::Handler> all;
     const auto add = [&](std::string_view name, auto call) {
         all.emplace(proto::controller_method(name), handler(service, call));

@@ -71,6 +71,35 @@ protected:
                 if (status == pb::ScaleStatusResponse::IN_PROGRESS) co_await sleep_for(clock, std::chrono::milliseconds{20});
                 else if (status != pb::ScaleStatusResponse::SUCCESS) co_return ADD_FAILURE() << "scale status " << status;
             }
+            pb::StreamCut cut;
+            *cut.mutable_streaminfo() = service::to_info(name);
+            for (const auto& segment : scaled->segments()) (*cut.mutable_cut())[segment.segmentid().segmentid()] = 0;
+            const auto truncated = co_await service.truncate_stream(cut);
+            EXPECT_TRUE(truncated && truncated->status() == pb::UpdateStreamStatus::SUCCESS) << name.to_string();
+            pb::StreamConfig wanted = config(name);
+            wanted.set_rolloversizebytes(4096);
+            wanted.mutable_scalingpolicy()->set_minnumsegments(2);
+            const auto updated = co_await service.update_stream(wanted);
+            EXPECT_TRUE(updated && updated->status() == pb::UpdateStreamStatus::SUCCESS) << name.to_string();
+            const auto marks = co_await service.get_current_segments(service::to_info({name.scope, "_MARK" + name.stream}));
+            EXPECT_TRUE(marks && marks->segmentranges_size() == 1) << name.to_string();
+            pb::ReaderGroupConfiguration group;
+            group.set_scope(name.scope);
+            group.set_readergroupname(name.stream);
+            group.set_maxoutstandingcheckpointrequest(1);
+            *group.add_startingstreamcuts()->mutable_streaminfo() = service::to_info(name);
+            const auto made = co_await service.create_reader_group(group);
+            EXPECT_TRUE(made && made->status() == pb::CreateReaderGroupResponse::SUCCESS) << name.to_string();
+            if (!made) co_return;
+            const auto renewed = co_await service.update_reader_group(made->config());
+            EXPECT_TRUE(renewed && renewed->generation() == 1) << name.to_string();
+            pb::ReaderGroupInfo which;
+            which.set_scope(name.scope);
+            which.set_readergroup(name.stream);
+            which.set_readergroupid(made->config().readergroupid());
+            const auto disbanded = co_await service.delete_reader_group(which);
+            EXPECT_TRUE(disbanded && disbanded->status() == pb::DeleteReaderGroupStatus::SUCCESS) << name.to_string();
+
             const auto sealed = co_await service.seal_stream(service::to_info(name));
             EXPECT_TRUE(sealed && sealed->status() == pb::UpdateStreamStatus::SUCCESS) << name.to_string();
             const auto removed = co_await service.delete_stream(service::to_info(name));

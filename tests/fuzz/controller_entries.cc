@@ -2,14 +2,19 @@
 //
 // A controller on records that somebody else wrote: every call gets an answer or an error, and what is being done to
 // the stream ends or fails. The input is the length of a stream's record, the record, and that of its first epoch.
+//
+// And a controller in order, whom somebody sends anything: the answer is one that the protocol has, and afterwards all is
+// at rest. The input is the number of a call in the table of calls, and the bytes of its request.
 #include <chrono>
 #include <string>
 
 #include "common/base/binary.h"
 #include "common/metadata/testing/memory_metadata_store.h"
 #include "controller/segments/testing/fake_segments.h"
+#include "controller/service/handlers.h"
 #include "controller/service/service.h"
 #include "controller/store/paths.h"
+#include "proto/controller/methods.h"
 #include "tests/fuzz/allocation_bound.h"
 #include "tests/fuzz/entries.h"
 #include "tests/sim/world.h"
@@ -21,6 +26,8 @@ using namespace millrace::controller;
 namespace pb = service::pb;
 
 constexpr std::size_t kControllerMemoryBytes = 16 * 1024 * 1024;
+// As many segments as a stream may have, in the fake segment store too.
+constexpr std::size_t kRequestMemoryBytes = 64 * 1024 * 1024;
 const StreamName kStream{"s", "x"};
 
 struct Controller {
@@ -112,7 +119,68 @@ Task<void> change_all(service::Service& service) {
     (void)co_await service.delete_stream(info);
 }
 
+// Something for every call: a stream that was scaled, its marks, a reader group.
+Task<void> set_up(service::Service& service) {
+    pb::ScopeInfo scope;
+    scope.set_scope(kStream.scope);
+    MR_CHECK((co_await service.create_scope(scope)).ok());
+    pb::StreamConfig config;
+    *config.mutable_streaminfo() = service::to_info(kStream);
+    config.mutable_scalingpolicy()->set_minnumsegments(1);
+    MR_CHECK((co_await service.create_stream(config)).ok());
+    pb::ScaleRequest scale;
+    *scale.mutable_streaminfo() = service::to_info(kStream);
+    scale.add_sealedsegments(0);
+    for (const double begin : {0.0, 0.5}) {
+        auto& range = *scale.add_newkeyranges();
+        range.set_start(begin);
+        range.set_end(begin + 0.5);
+    }
+    MR_CHECK((co_await service.scale(scale)).ok());
+    pb::ReaderGroupConfiguration group;
+    group.set_scope(kStream.scope);
+    group.set_readergroupname("g");
+    group.set_readergroupid("00000000-0000-4000-8000-000000000001");
+    group.set_maxoutstandingcheckpointrequest(1);
+    *group.add_startingstreamcuts()->mutable_streaminfo() = service::to_info(kStream);
+    MR_CHECK((co_await service.create_reader_group(group)).ok());
+}
+
+bool is_refusal(ErrorCode code) {
+    return code == ErrorCode::kInvalidArgument || code == ErrorCode::kNotFound || code == ErrorCode::kTooLarge;
+}
+
 }  // namespace
+
+void controller_requests(ByteView input) {
+    const AllocationBound bound{kRequestMemoryBytes};
+    LittleEndianReader in{input};
+    const std::size_t row = in.u8() % proto::kControllerMethods.size();
+    rpc::Request request;
+    request.method = proto::kControllerMethods[row].path();
+    request.body = std::string{as_text(in.rest())};
+    sim::World world{1};
+    sim::Node& node = world.add_node("controller");
+    metadata::MemoryMetadataStore metadata{world.clock()};
+    Controller controller{world, metadata, node.runtime()};
+    world.run([&]() -> Task<void> {
+        MR_CHECK((co_await controller.store.open()).ok());
+        co_await set_up(controller.service);
+    });
+    world.run_for(std::chrono::seconds{1});
+    const auto handlers = service::handlers(controller.service);
+    const auto found = handlers.find(request.method);
+    if (found != handlers.end()) {
+        const Result<std::string> reply =
+            world.run([&]() -> Task<Result<std::string>> { co_return co_await found->second(request); });
+        MR_CHECK(reply.ok() || is_refusal(reply.error().code()));
+        MR_CHECK(!reply.ok() || reply->size() <= rpc::kMaxMessageBytes);
+    }
+    world.run_for(std::chrono::seconds{10});
+    MR_CHECK(world.run([&] { return controller.store.unfinished(); })->empty());
+    controller.engine.stop();
+    world.run([&] { return controller.engine.close(); });
+}
 
 void controller_records(ByteView input) {
     const AllocationBound bound{kControllerMemoryBytes};

@@ -22,6 +22,7 @@ const Entries& decoders() {
 // In the simulator: some thousand times slower than a decoder alone.
 const Entries& whole_readers() {
     static const Entries kEntries{{"controller_records", controller_records},
+                                  {"controller_requests", controller_requests},
                                   {"journal_directory", journal_directory},
                                   {"metadata_rows", metadata_rows},
                                   {"object", object}};

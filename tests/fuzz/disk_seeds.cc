@@ -7,6 +7,8 @@
 #include "common/metadata/embedded/rows.h"
 #include "controller/store/records.h"
 #include "controller/stream/scale.h"
+#include "proto/controller/controller.pb.h"
+#include "proto/controller/methods.h"
 #include "segmentstore/container/entry.h"
 #include "segmentstore/container/snapshot.h"
 #include "segmentstore/log/journal/batch.h"
@@ -309,6 +311,76 @@ void add_controller(std::vector<Seed>& seeds) {
     add("deleting", going);
 }
 
+// Of a call: its place in the table of calls, and a request that is answered with a success.
+void add_controller_requests(std::vector<Seed>& seeds) {
+    namespace pb = io::pravega::controller::stream::api::grpc::v1;
+    const auto add = [&](std::string_view call, const google::protobuf::Message& request) {
+        for (std::size_t row = 0; row < proto::kControllerMethods.size(); ++row) {
+            if (proto::kControllerMethods[row].name != call) continue;
+            ByteBuffer bytes;
+            bytes.push_back(static_cast<std::byte>(row));
+            bytes.append(as_bytes(request.SerializeAsString()));
+            seeds.push_back({"controller_requests", std::string{call}, std::move(bytes)});
+        }
+    };
+    const std::int64_t left = (std::int64_t{1} << 32) + 1;
+    pb::ScopeInfo scope;
+    scope.set_scope("t");
+    add("createScope", scope);
+    add("deleteScope", scope);
+    pb::StreamInfo stream;
+    stream.set_scope("s");
+    stream.set_stream("x");
+    for (const char* call : {"getCurrentSegments", "getStreamConfiguration", "checkStreamExists", "sealStream", "deleteStream",
+                             "getDelegationToken"}) {
+        add(call, stream);
+    }
+    pb::StreamsInScopeRequest list;
+    list.mutable_scope()->set_scope("s");
+    add("listStreamsInScope", list);
+    pb::StreamConfig config;
+    *config.mutable_streaminfo() = stream;
+    config.mutable_scalingpolicy()->set_minnumsegments(3);
+    config.mutable_retentionpolicy()->set_retentiontype(pb::RetentionPolicy::TIME);
+    config.mutable_tags()->add_tag("tag");
+    add("updateStream", config);
+    config.mutable_streaminfo()->set_stream("y");
+    add("createStream", config);
+    pb::StreamCut cut;
+    *cut.mutable_streaminfo() = stream;
+    (*cut.mutable_cut())[0] = 0;
+    add("truncateStream", cut);
+    add("isStreamCutValid", cut);
+    pb::StreamCutRange range;
+    *range.mutable_streaminfo() = stream;
+    (*range.mutable_from())[0] = 0;
+    (*range.mutable_to())[left] = 0;
+    add("getSegmentsBetween", range);
+    pb::ScaleRequest scale;
+    *scale.mutable_streaminfo() = stream;
+    scale.add_sealedsegments(left);
+    scale.add_newkeyranges()->set_end(0.5);
+    add("scale", scale);
+    pb::SegmentId segment;
+    *segment.mutable_streaminfo() = stream;
+    add("getSegmentsImmediatelyFollowing", segment);
+    pb::ReaderGroupConfiguration group;
+    group.set_scope("s");
+    group.set_readergroupname("g");
+    group.set_readergroupid("00000000-0000-4000-8000-000000000001");
+    group.set_maxoutstandingcheckpointrequest(1);
+    *group.add_startingstreamcuts() = cut;
+    add("updateReaderGroup", group);
+    group.set_readergroupname("h");
+    add("createReaderGroup", group);
+    pb::ReaderGroupInfo info;
+    info.set_scope("s");
+    info.set_readergroup("g");
+    info.set_readergroupid("00000000-0000-4000-8000-000000000001");
+    add("getReaderGroupConfig", info);
+    add("deleteReaderGroup", info);
+}
+
 }  // namespace
 
 std::vector<Seed> disk_seeds() {
@@ -320,6 +392,7 @@ std::vector<Seed> disk_seeds() {
     add_journal_directories(all);
     add_metadata(all);
     add_controller(all);
+    add_controller_requests(all);
     return all;
 }
 

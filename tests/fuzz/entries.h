@@ -19,6 +19,9 @@ void appends(ByteView input);
 // The bytes of a segment through the event splitter, whole and in pieces.
 void events(ByteView input);
 
+// A request to the controller: which call, and its message.
+void controller_requests(ByteView input);
+
 // From a disk. Most of it has checksums, which no mutation meets by chance: each entry takes its input as it is, and once
 // more with the checksums (and the lengths that they cover) made to fit. What is accepted is encoded and decoded again.
 
