@@ -110,10 +110,10 @@ TEST(Marks, GoWithTheirStream) {
 TEST(Marks, AreNotMadeAnyMoreOnceTheirStreamIsBeingDeleted) {
     Cluster cluster;
     cluster.make_scope("s");
-    cluster.create(kName, 1);
-    cluster.seal(kName);
+    cluster.create(kMarked, 1);
+    cluster.seal(kMarked);
     cluster.segments.hold = true;
-    cluster.begin([](Service& service) -> Task<void> { (void)co_await service.delete_stream(Cluster::info(kName)); });
+    cluster.begin([](Service& service) -> Task<void> { (void)co_await service.delete_stream(Cluster::info(kMarked)); });
     // It has looked for marks, and is at the segments.
     ASSERT_TRUE(cluster.run_until([&] { return cluster.segments.held == 1; }));
     EXPECT_EQ(cluster.call(&Service::get_current_segments, Cluster::info(kMarks)).error().code(), ErrorCode::kNotFound);

@@ -22,11 +22,11 @@ namespace {
 
 constexpr double kThird = 1.0 / 3;
 
-SegmentId id(int number, int epoch) { return SegmentId::of(number, StreamEpoch{epoch}); }
+SegmentId cut_segment(int number, int epoch) { return SegmentId::of(number, StreamEpoch{epoch}); }
 
 const std::map<int, Segment> kSegments = {
-    {0, {id(0, 0), {0.0, 0.5}}},           {1, {id(1, 0), {0.5, 1.0}}},        {2, {id(2, 1), {0.0, kThird}}},
-    {3, {id(3, 1), {kThird, 2 * kThird}}}, {4, {id(4, 1), {2 * kThird, 1.0}}}, {5, {id(5, 2), {0.0, 2 * kThird}}},
+    {0, {cut_segment(0, 0), {0.0, 0.5}}},           {1, {cut_segment(1, 0), {0.5, 1.0}}},        {2, {cut_segment(2, 1), {0.0, kThird}}},
+    {3, {cut_segment(3, 1), {kThird, 2 * kThird}}}, {4, {cut_segment(4, 1), {2 * kThird, 1.0}}}, {5, {cut_segment(5, 2), {0.0, 2 * kThird}}},
 };
 
 Result<Cut> cut(const std::map<int, std::int64_t>& offsets) {
@@ -84,7 +84,7 @@ TEST(Cut, IsRefusedWhereNobodyCanBe) {
     EXPECT_TRUE(Cut::of(many).error().is(ErrorCode::kInvalidArgument));
     for (const KeyRange range : {KeyRange{0.0, 0.0}, KeyRange{0.5, 0.25}, KeyRange{-1.0, 1.0}, KeyRange{0.0, 2.0},
                                  KeyRange{std::numeric_limits<double>::quiet_NaN(), 1.0}}) {
-        EXPECT_TRUE(Cut::of({{{id(0, 0), range}, 0}}).error().is(ErrorCode::kCorrupt));
+        EXPECT_TRUE(Cut::of({{{cut_segment(0, 0), range}, 0}}).error().is(ErrorCode::kCorrupt));
     }
 }
 

@@ -14,7 +14,7 @@
 namespace millrace::controller {
 namespace {
 
-const StreamName kName{"s", "x"};
+const StreamName kWalked{"s", "x"};
 const StreamName kMarks{"s", "_MARKx"};
 const std::string kGroupId = "0123abcd-0000-4000-8000-0123456789ab";
 
@@ -31,16 +31,16 @@ struct Change {
 
 std::int64_t id(std::int32_t number, std::int32_t epoch) { return SegmentId::of(number, StreamEpoch{epoch}).value; }
 
-void make_two(Cluster& cluster) { ASSERT_EQ(cluster.create(kName, 2), pb::CreateStreamStatus::SUCCESS); }
+void make_two(Cluster& cluster) { ASSERT_EQ(cluster.create(kWalked, 2), pb::CreateStreamStatus::SUCCESS); }
 void make_history(Cluster& cluster) {
     make_two(cluster);
-    ASSERT_EQ(cluster.scale(kName, {0, 1}, {{0.0, 0.3}, {0.3, 1.0}})->status(), pb::ScaleResponse::STARTED);
+    ASSERT_EQ(cluster.scale(kWalked, {0, 1}, {{0.0, 0.3}, {0.3, 1.0}})->status(), pb::ScaleResponse::STARTED);
     ASSERT_TRUE(cluster.settle());
     for (auto& [name, segment] : cluster.segments.segments) segment.length = 100;
 }
 
 pb::ReaderGroupConfiguration group_config() {
-    pb::ReaderGroupConfiguration config = Cluster::group_config("g", {Cluster::cut(kName, {})});
+    pb::ReaderGroupConfiguration config = Cluster::group_config("g", {Cluster::cut(kWalked, {})});
     config.set_readergroupid(kGroupId);
     config.set_generation(0);
     return config;
@@ -49,11 +49,11 @@ pb::ReaderGroupConfiguration group_config() {
 Change creating_a_stream() {
     return {
         "creating a stream", [](Cluster&) {},
-        [](Service& service) -> Task<void> { (void)co_await service.create_stream(Cluster::config(kName, 3)); },
+        [](Service& service) -> Task<void> { (void)co_await service.create_stream(Cluster::config(kWalked, 3)); },
         [](Cluster& cluster) {
-            const auto status = cluster.create(kName, 3);
+            const auto status = cluster.create(kWalked, 3);
             EXPECT_TRUE(status == pb::CreateStreamStatus::SUCCESS || status == pb::CreateStreamStatus::STREAM_EXISTS);
-            EXPECT_EQ(cluster.current(kName), (std::vector<std::int64_t>{0, 1, 2}));
+            EXPECT_EQ(cluster.current(kWalked), (std::vector<std::int64_t>{0, 1, 2}));
         }};
 }
 
@@ -61,30 +61,30 @@ Change creating_it_once_more() {
     return {"creating a stream whose name was used before",
             [](Cluster& cluster) {
                 make_two(cluster);
-                cluster.seal(kName);
-                cluster.remove(kName);
+                cluster.seal(kWalked);
+                cluster.remove(kWalked);
             },
-            [](Service& service) -> Task<void> { (void)co_await service.create_stream(Cluster::config(kName, 1)); },
+            [](Service& service) -> Task<void> { (void)co_await service.create_stream(Cluster::config(kWalked, 1)); },
             [](Cluster& cluster) {
-                cluster.create(kName, 1);
-                EXPECT_EQ(cluster.current(kName), std::vector<std::int64_t>{2});
+                cluster.create(kWalked, 1);
+                EXPECT_EQ(cluster.current(kWalked), std::vector<std::int64_t>{2});
             }};
 }
 
 Change scaling() {
     return {"scaling", make_two,
             [](Service& service) -> Task<void> {
-                (void)co_await service.scale(Cluster::scale_request(kName, {0}, {{0.0, 0.25}, {0.25, 0.5}}));
+                (void)co_await service.scale(Cluster::scale_request(kWalked, {0}, {{0.0, 0.25}, {0.25, 0.5}}));
             },
             [](Cluster& cluster) {
-                const auto reply = cluster.scale(kName, {0}, {{0.0, 0.25}, {0.25, 0.5}});
+                const auto reply = cluster.scale(kWalked, {0}, {{0.0, 0.25}, {0.25, 0.5}});
                 // Refused when the first one went through: segment 0 is no longer current.
                 EXPECT_TRUE(reply->status() == pb::ScaleResponse::STARTED ||
                             reply->status() == pb::ScaleResponse::PRECONDITION_FAILED);
                 ASSERT_TRUE(cluster.settle());
-                EXPECT_EQ(cluster.current(kName), (std::vector<std::int64_t>{id(2, 1), id(3, 1), 1}));
-                EXPECT_EQ(cluster.check_scale(kName, 0), pb::ScaleStatusResponse::SUCCESS);
-                EXPECT_EQ(cluster.successors(kName, 0),
+                EXPECT_EQ(cluster.current(kWalked), (std::vector<std::int64_t>{id(2, 1), id(3, 1), 1}));
+                EXPECT_EQ(cluster.check_scale(kWalked, 0), pb::ScaleStatusResponse::SUCCESS);
+                EXPECT_EQ(cluster.successors(kWalked, 0),
                           std::to_string(id(2, 1)) + "<-0 " + std::to_string(id(3, 1)) + "<-0");
             }};
 }
@@ -92,47 +92,47 @@ Change scaling() {
 Change updating() {
     return {"updating without a scale", make_two,
             [](Service& service) -> Task<void> {
-                pb::StreamConfig config = Cluster::config(kName, 2);
+                pb::StreamConfig config = Cluster::config(kWalked, 2);
                 config.set_rolloversizebytes(4096);
                 (void)co_await service.update_stream(config);
             },
             [](Cluster& cluster) {
-                pb::StreamConfig config = Cluster::config(kName, 2);
+                pb::StreamConfig config = Cluster::config(kWalked, 2);
                 config.set_rolloversizebytes(4096);
                 EXPECT_EQ(cluster.update(config), pb::UpdateStreamStatus::SUCCESS);
-                EXPECT_EQ(cluster.record(kName)->config().rollover_bytes(), 4096);
-                EXPECT_EQ(cluster.record(kName)->current().epoch(), 0u);
+                EXPECT_EQ(cluster.record(kWalked)->config().rollover_bytes(), 4096);
+                EXPECT_EQ(cluster.record(kWalked)->current().epoch(), 0u);
             }};
 }
 
 Change updating_with_a_scale() {
     return {"updating with a scale", make_two,
-            [](Service& service) -> Task<void> { (void)co_await service.update_stream(Cluster::config(kName, 3)); },
+            [](Service& service) -> Task<void> { (void)co_await service.update_stream(Cluster::config(kWalked, 3)); },
             [](Cluster& cluster) {
-                EXPECT_EQ(cluster.update(Cluster::config(kName, 3)), pb::UpdateStreamStatus::SUCCESS);
-                EXPECT_EQ(cluster.current(kName).size(), 3u);
-                EXPECT_EQ(cluster.record(kName)->current().epoch(), 1u) << "scaled once";
+                EXPECT_EQ(cluster.update(Cluster::config(kWalked, 3)), pb::UpdateStreamStatus::SUCCESS);
+                EXPECT_EQ(cluster.current(kWalked).size(), 3u);
+                EXPECT_EQ(cluster.record(kWalked)->current().epoch(), 1u) << "scaled once";
             }};
 }
 
 Change truncating() {
     static const Cluster::Offsets kCut = {{id(2, 1), 30}, {id(3, 1), 0}};
     return {"truncating", make_history,
-            [](Service& service) -> Task<void> { (void)co_await service.truncate_stream(Cluster::cut(kName, kCut)); },
+            [](Service& service) -> Task<void> { (void)co_await service.truncate_stream(Cluster::cut(kWalked, kCut)); },
             [](Cluster& cluster) {
-                EXPECT_EQ(cluster.truncate(kName, kCut), pb::UpdateStreamStatus::SUCCESS);
-                EXPECT_EQ(cluster.head(kName), kCut);
+                EXPECT_EQ(cluster.truncate(kWalked, kCut), pb::UpdateStreamStatus::SUCCESS);
+                EXPECT_EQ(cluster.head(kWalked), kCut);
                 EXPECT_EQ(cluster.segments.segments.size(), 2u);
             }};
 }
 
 Change sealing() {
     return {"sealing", make_two,
-            [](Service& service) -> Task<void> { (void)co_await service.seal_stream(Cluster::info(kName)); },
+            [](Service& service) -> Task<void> { (void)co_await service.seal_stream(Cluster::info(kWalked)); },
             [](Cluster& cluster) {
-                EXPECT_EQ(cluster.seal(kName), pb::UpdateStreamStatus::SUCCESS);
-                EXPECT_EQ(cluster.current(kName), std::vector<std::int64_t>{});
-                EXPECT_EQ(cluster.successors(kName, 0), "");
+                EXPECT_EQ(cluster.seal(kWalked), pb::UpdateStreamStatus::SUCCESS);
+                EXPECT_EQ(cluster.current(kWalked), std::vector<std::int64_t>{});
+                EXPECT_EQ(cluster.successors(kWalked, 0), "");
             }};
 }
 
@@ -140,20 +140,20 @@ Change deleting() {
     return {"deleting a stream with marks, a history and a head",
             [](Cluster& cluster) {
                 make_history(cluster);
-                EXPECT_EQ(cluster.truncate(kName, {{1, 50}, {id(2, 1), 0}, {id(3, 1), -1}}),
+                EXPECT_EQ(cluster.truncate(kWalked, {{1, 50}, {id(2, 1), 0}, {id(3, 1), -1}}),
                           pb::UpdateStreamStatus::SUCCESS);
                 EXPECT_EQ(cluster.current(kMarks).size(), 1u);
-                EXPECT_EQ(cluster.seal(kName), pb::UpdateStreamStatus::SUCCESS);
+                EXPECT_EQ(cluster.seal(kWalked), pb::UpdateStreamStatus::SUCCESS);
             },
-            [](Service& service) -> Task<void> { (void)co_await service.delete_stream(Cluster::info(kName)); },
+            [](Service& service) -> Task<void> { (void)co_await service.delete_stream(Cluster::info(kWalked)); },
             [](Cluster& cluster) {
-                const auto status = cluster.remove(kName);
+                const auto status = cluster.remove(kWalked);
                 EXPECT_TRUE(status == pb::DeleteStreamStatus::SUCCESS ||
                             status == pb::DeleteStreamStatus::STREAM_NOT_FOUND);
                 EXPECT_TRUE(cluster.segments.segments.empty());
                 // Numbers 0 to 3 were used.
-                EXPECT_EQ(cluster.create(kName, 1), pb::CreateStreamStatus::SUCCESS);
-                EXPECT_EQ(cluster.current(kName), std::vector<std::int64_t>{4});
+                EXPECT_EQ(cluster.create(kWalked, 1), pb::CreateStreamStatus::SUCCESS);
+                EXPECT_EQ(cluster.current(kWalked), std::vector<std::int64_t>{4});
             }};
 }
 
@@ -162,18 +162,18 @@ Change deleting_while_creating() {
             [](Cluster& cluster) {
                 cluster.segments.hold = true;
                 cluster.begin([](Service& service) -> Task<void> {
-                    (void)co_await service.create_stream(Cluster::config(kName, 2));
+                    (void)co_await service.create_stream(Cluster::config(kWalked, 2));
                 });
-                ASSERT_TRUE(cluster.run_until([&] { return cluster.record(kName).has_value(); }));
+                ASSERT_TRUE(cluster.run_until([&] { return cluster.record(kWalked).has_value(); }));
                 cluster.segments.hold = false;
                 cluster.segments.released.notify_all();
             },
-            [](Service& service) -> Task<void> { (void)co_await service.delete_stream(Cluster::info(kName)); },
+            [](Service& service) -> Task<void> { (void)co_await service.delete_stream(Cluster::info(kWalked)); },
             [](Cluster& cluster) {
                 // Whichever of the two came first.
-                if (cluster.record(kName)) {
-                    EXPECT_EQ(cluster.seal(kName), pb::UpdateStreamStatus::SUCCESS);
-                    EXPECT_EQ(cluster.remove(kName), pb::DeleteStreamStatus::SUCCESS);
+                if (cluster.record(kWalked)) {
+                    EXPECT_EQ(cluster.seal(kWalked), pb::UpdateStreamStatus::SUCCESS);
+                    EXPECT_EQ(cluster.remove(kWalked), pb::DeleteStreamStatus::SUCCESS);
                 }
                 EXPECT_TRUE(cluster.segments.segments.empty());
             }};
@@ -231,8 +231,8 @@ Change deleting_a_scope() {
         "deleting a scope",
         [](Cluster& cluster) {
             make_two(cluster);
-            cluster.seal(kName);
-            cluster.remove(kName);
+            cluster.seal(kWalked);
+            cluster.remove(kWalked);
         },
         [](Service& service) -> Task<void> {
             pb::ScopeInfo scope;
