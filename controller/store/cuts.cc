@@ -59,7 +59,10 @@ Task<Result<std::vector<stream::Segment>>> created_in_epoch(StreamStore& store, 
                                                             std::int32_t epoch) {
     std::vector<stream::Segment> created;
     if (epoch > static_cast<std::int32_t>(stream->record.current().epoch())) {
-        MR_CHECK(epoch == newest_told_epoch(stream->record));
+        if (epoch != newest_told_epoch(stream->record)) {
+            co_return Error{ErrorCode::kCorrupt, "stream '" + name.to_string() + "' has segments of epoch " +
+                                                     std::to_string(epoch) + ", which is yet to come"};
+        }
         created = to_segments(stream->record.scale().created());
     } else {
         MR_CO_TRY(const std::shared_ptr<const records::EpochRecord> record,

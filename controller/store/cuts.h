@@ -19,7 +19,7 @@ using SharedStream = std::shared_ptr<const StoredStream>;
 // The newest epoch that clients may have met: the current one, or the one that a running scale has told them of.
 std::int32_t newest_told_epoch(const records::StreamRecord& record);
 
-// Segments that came with the epoch, which is at most newest_told_epoch().
+// Segments that came with the epoch. kCorrupt: it is yet to come, and a record says otherwise.
 Task<Result<std::vector<stream::Segment>>> created_in_epoch(StreamStore& store, StreamName name, SharedStream stream,
                                                             std::int32_t epoch);
 
