@@ -19,20 +19,12 @@ constexpr std::size_t kReaderMemoryMax = 1024 * 1024 * 1024;
 // What one read asks for: enough to be fast, little enough to bound what a reply holds in memory.
 constexpr std::size_t kReadBytesMax = 1024 * 1024;
 constexpr std::size_t kReadBytesMin = 4 * 1024;
-// Reads under way before their turn. One disk, with its checksums and the copies on the way here, is busy with three.
-constexpr std::size_t kPrefetchMax = 3;
 constexpr std::chrono::seconds kReadConnectAttempt{5};
 // A store that is shutting down answers waiting reads with nothing.
 constexpr std::chrono::milliseconds kEmptyReplyPause{10};
 // A connection whose store says nothing, not even to keep-alives, is ended after a time between these.
 constexpr std::chrono::seconds kSilenceMin{60};
 constexpr std::chrono::seconds kSilenceMax{90};
-
-// Whether a read that asked for `length` bytes got them, with more to come.
-bool brings_all(const wire::Message& reply, std::int64_t length) {
-    const auto* read = std::get_if<wire::SegmentRead>(&reply);
-    return read != nullptr && static_cast<std::int64_t>(read->data.size()) >= length && !read->at_tail && !read->end_of_segment;
-}
 
 }  // namespace
 
@@ -73,8 +65,7 @@ ReaderCore::ReaderCore(ClientCore& client, StreamName stream, ReaderOptions opti
       options_{std::move(options)},
       start_{std::move(start)},
       handover_{[this] { arrived_.notify_all(); }},
-      pool_{client.runtime, client.locations, client.connections},
-      prefetch_pool_{client.runtime, client.locations, client.connections, 1} {}
+      pool_{client.runtime, client.locations, client.connections} {}
 
 ReaderCore::~ReaderCore() = default;
 
@@ -104,8 +95,7 @@ void ReaderCore::begin_fetching(SegmentId segment, std::int64_t offset) {
                                                      until,
                                                      {},
                                                      std::make_shared<ReadAhead>(),
-                                                     Retry{client_.runtime.clock, first_limit, client_.timeouts.retry},
-                                                     {}});
+                                                     Retry{client_.runtime.clock, first_limit, client_.timeouts.retry}});
     gate_.spawn(client_.runtime.executor, [this, fetcher]() -> Task<void> { co_await fetch(fetcher); });
 }
 
@@ -136,12 +126,10 @@ Task<void> ReaderCore::fetch(std::shared_ptr<Fetcher> fetcher) {
 }
 
 Task<ReaderCore::Progress> ReaderCore::read_once(std::shared_ptr<Fetcher> fetcher) {
-    if (Prefetch::ReadPtr read = fetcher->prefetch.take(fetcher->offset)) {
-        co_return co_await take_prefetched(std::move(fetcher), std::move(read));
-    }
     const Runtime& runtime = client_.runtime;
-    const std::int64_t length = read_length(*fetcher, fetcher->offset);
-    if (fetcher->catching_up) prefetch_behind(fetcher, fetcher->offset + length, 0);
+    const std::size_t most = MR_RARE("client.reads_little") ? kReadBytesMin : kReadBytesMax;
+    std::int64_t length = static_cast<std::int64_t>(std::min(most, read_ahead_bytes()));
+    if (fetcher->until) length = std::min(length, *fetcher->until - fetcher->offset);
     fetcher->retry.trying();
     const MonotonicTime connect_by = std::min(runtime.clock.now() + kReadConnectAttempt, fetcher->retry.give_up_at());
     std::optional<MonotonicTime> asked;
@@ -154,7 +142,6 @@ Task<ReaderCore::Progress> ReaderCore::read_once(std::shared_ptr<Fetcher> fetche
     auto reply = co_await pool_.call(stream_, fetcher->segment, std::move(make), Deadline{connect_by}, Deadline::never());
     if (stopping_) co_return Progress::kStop;
     if (asked) waited_since(*fetcher, *asked);
-    fetcher->catching_up = reply && brings_all(*reply, length);
     if (reply) co_return co_await take_reply(std::move(fetcher), std::move(*reply));
 
     const auto wait = fetcher->retry.failed(std::move(reply).error(), "reading segment " + fetcher->name);
@@ -163,43 +150,6 @@ Task<ReaderCore::Progress> ReaderCore::read_once(std::shared_ptr<Fetcher> fetche
         co_return Progress::kStop;
     }
     co_return co_await pause(*wait) ? Progress::kMore : Progress::kStop;
-}
-
-std::int64_t ReaderCore::read_length(const Fetcher& fetcher, std::int64_t offset) const {
-    const std::size_t most = MR_RARE("client.reads_little") ? kReadBytesMin : kReadBytesMax;
-    const auto length = static_cast<std::int64_t>(std::min(most, read_ahead_bytes()));
-    return fetcher.until ? std::min(length, *fetcher.until - offset) : length;
-}
-
-void ReaderCore::prefetch_behind(std::shared_ptr<Fetcher> fetcher, std::int64_t end, std::size_t in_turn) {
-    // With the read in turn no more than the half that is for what is being read.
-    const std::size_t fit = read_ahead_bytes() / kReadBytesMax;
-    const std::size_t depth = std::min(kPrefetchMax, fit - std::min<std::size_t>(fit, 1));
-    for (std::size_t room = fetcher->prefetch.room(depth + in_turn); room > 0; --room) {
-        const std::int64_t offset = fetcher->prefetch.next_offset(end);
-        const std::int64_t length = read_length(*fetcher, offset);
-        if (length <= 0) return;
-        Prefetch::ReadPtr read = fetcher->prefetch.ask(offset, length);
-        gate_.spawn(client_.runtime.executor, [this, fetcher, read]() -> Task<void> {
-            auto make = [&name = fetcher->name, &read = *read](wire::RequestId id) -> wire::Message {
-                return wire::ReadSegment{name, read.offset, static_cast<std::int32_t>(read.length), "", id};
-            };
-            const Deadline connect_by = Deadline::after(client_.runtime.clock, kReadConnectAttempt);
-            auto reply = co_await prefetch_pool_.call(stream_, fetcher->segment, std::move(make), connect_by, Deadline::never());
-            fetcher->prefetch.answer(*read, std::move(reply));
-        });
-    }
-}
-
-Task<ReaderCore::Progress> ReaderCore::take_prefetched(std::shared_ptr<Fetcher> fetcher, Prefetch::ReadPtr read) {
-    prefetch_behind(fetcher, read->offset + read->length, read->reply.is_set() ? 0 : 1);
-    auto reply = co_await read->reply.wait();
-    if (stopping_) co_return Progress::kStop;
-    fetcher->catching_up = reply && brings_all(*reply, read->length);
-    const auto* data = reply ? std::get_if<wire::SegmentRead>(&*reply) : nullptr;
-    // Anything but bytes is asked for again in its turn, and judged then.
-    if (data == nullptr || data->data.empty()) co_return Progress::kMore;
-    co_return co_await take_reply(std::move(fetcher), std::move(*reply));
 }
 
 void ReaderCore::waited_since(Fetcher& fetcher, MonotonicTime asked) {
@@ -410,7 +360,6 @@ Task<void> ReaderCore::stop() {
     room_.notify_all();
     arrived_.notify_all();
     co_await pool_.close();
-    co_await prefetch_pool_.close();
     co_await gate_.close();
 }
 

@@ -12,7 +12,6 @@
 
 #include "client/client_core.h"
 #include "client/reader/handover.h"
-#include "client/reader/prefetch.h"
 #include "client/reader/run_cutter.h"
 #include "client/reader/segment_graph.h"
 #include "client/segment/retry.h"
@@ -48,8 +47,6 @@ private:
         RunCutter cutter;
         std::shared_ptr<ReadAhead> read_ahead;
         Retry retry;
-        Prefetch prefetch;
-        bool catching_up = false;  // the last reply brought all that was asked for, and more was there
     };
     // What became of a segment, or of one read.
     enum class Progress : std::uint8_t { kMore, kEnded, kStop };
@@ -59,12 +56,6 @@ private:
     Task<void> fetch(std::shared_ptr<Fetcher> fetcher);
     // One read, or one pause after a failed one.
     Task<Progress> read_once(std::shared_ptr<Fetcher> fetcher);
-    // How much a read at this place asks for.
-    std::int64_t read_length(const Fetcher& fetcher, std::int64_t offset) const;
-    // Asks for what follows on `end`, where the read in turn ends; `in_turn`: how many of those under way are that one.
-    void prefetch_behind(std::shared_ptr<Fetcher> fetcher, std::int64_t end, std::size_t in_turn);
-    // The same as read_once, for a read that was asked for before.
-    Task<Progress> take_prefetched(std::shared_ptr<Fetcher> fetcher, Prefetch::ReadPtr read);
     // A read was with a store from `asked` until now: waiting for events does not count as retrying.
     void waited_since(Fetcher& fetcher, MonotonicTime asked);
     Task<Progress> take_reply(std::shared_ptr<Fetcher> fetcher, wire::Message reply);
@@ -90,9 +81,6 @@ private:
     Handover handover_;
     // Of this reader only: a read that waits for new events ends with the connection.
     SegmentPool pool_;
-    // A segment store puts the replies of one connection together one after the other: what shall be fetched at the same time
-    // is asked for on several.
-    SegmentPool prefetch_pool_;
     std::optional<SegmentGraph> graph_;
     std::map<SegmentId, bool> wanted_;  // answers of is_wanted()
     bool connected_before_ = false;

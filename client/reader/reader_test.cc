@@ -357,34 +357,6 @@ TEST(Reader, ReadsAheadOnlyAsFarAsItsMemoryGoes) {
     EXPECT_EQ(reader->rest(1s).size(), 1000u);
 }
 
-TEST(Reader, AsksForSeveralPiecesAtATimeWhileItCatchesUp) {
-    ReaderWorld w{1, 1};
-    std::vector<std::string> payloads;
-    for (int i = 0; i < 300; ++i) payloads.push_back(std::to_string(i) + std::string(100'000, static_cast<char>('a' + i % 26)));
-    for (const std::string& payload : payloads) w.cluster.put(w.cluster.current().front(), payload);
-    auto reader = w.read();
-    // What comes back before anything is taken is what the reader's memory is for.
-    w.world.run_for(1min);
-    EXPECT_GT(w.cluster.read_bytes, 8u << 20);
-    EXPECT_LE(w.cluster.read_bytes, 16u << 20);
-    EXPECT_GT(w.cluster.connections_made, 2u);
-    EXPECT_EQ(reader->rest(1s), payloads);
-    // At the tail one read waits in its turn, and at most three that were asked for too early.
-    EXPECT_LE(w.cluster.waiting_reads(), 4u);
-    w.put("a");
-    EXPECT_EQ(reader->next_text(), "a#0");
-}
-
-TEST(Reader, DropsWhatItAskedForBehindAShorterReply) {
-    ReaderWorld w{3, 1};
-    const std::string payload(10'000, 'x');
-    for (int i = 0; i < 1000; ++i) w.cluster.put(w.cluster.current().front(), payload + std::to_string(i));
-    w.cluster.read_limit = [&]() -> std::size_t { return w.world.random().one_in(3) ? 1000 : 10'000'000; };
-    auto reader = w.read();
-    for (int i = 0; i < 1000; ++i) ASSERT_EQ(reader->next_text(), payload + std::to_string(i));
-    EXPECT_EQ(reader->next_text(1s), "(timed out)");
-}
-
 TEST(Reader, ReconnectsAndAsksAgain) {
     ReaderWorld w{1, 3};
     std::size_t reads = 0;

@@ -38,7 +38,7 @@ Task<Result<Endpoint>> Locations::find(StreamName stream, SegmentId segment, boo
 
 SegmentPool::Lane& SegmentPool::lane_to(const std::string& address) {
     auto& lanes = lanes_[address];
-    const auto free = std::find_if(lanes.begin(), lanes.end(), [this](const auto& lane) { return lane->calls < calls_max_; });
+    const auto free = std::find_if(lanes.begin(), lanes.end(), [](const auto& lane) { return lane->calls < kCallsMax; });
     return free != lanes.end() ? **free : *lanes.emplace_back(std::make_unique<Lane>());
 }
 

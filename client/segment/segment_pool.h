@@ -42,8 +42,8 @@ public:
     // which more than 1,000 reads wait, and a reader has one waiting for each segment.
     static constexpr std::size_t kCallsMax = 500;
 
-    SegmentPool(Runtime runtime, Locations& locations, transport::ConnectionResources& resources, std::size_t calls_max = kCallsMax)
-        : runtime_{runtime}, locations_{locations}, resources_{resources}, calls_max_{calls_max} {}
+    SegmentPool(Runtime runtime, Locations& locations, transport::ConnectionResources& resources)
+        : runtime_{runtime}, locations_{locations}, resources_{resources} {}
 
     // One attempt: finds the store of the segment, connects when needed (by `connect_by`), sends the
     // request that `make` builds with the id given to it, waits for the reply (until `reply_by`).
@@ -83,7 +83,6 @@ private:
     Runtime runtime_;
     Locations& locations_;
     transport::ConnectionResources& resources_;
-    const std::size_t calls_max_;  // on one connection
     std::map<std::string, std::vector<std::unique_ptr<Lane>>> lanes_;  // by address
     std::set<std::string> suspect_;  // segments whose location failed last time
     wire::RequestId last_id_ = 0;

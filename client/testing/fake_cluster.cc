@@ -250,7 +250,6 @@ bool FakeCluster::try_read(Peer& peer, const wire::ReadSegment& read) {
     }
     std::int64_t count = std::min<std::int64_t>(length - read.offset, std::max(read.suggested_length, 1));
     if (read_limit) count = std::min(count, static_cast<std::int64_t>(read_limit()));
-    read_bytes += static_cast<std::size_t>(count);
     const bool end = segment->sealed && read.offset + count == length;
     const ByteView data = segment->data.view().subspan(static_cast<std::size_t>(read.offset), static_cast<std::size_t>(count));
     peer.send(wire::SegmentRead{read.segment, read.offset, !segment->sealed && read.offset + count == length, end,

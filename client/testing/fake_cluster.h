@@ -97,7 +97,6 @@ public:
     std::size_t setups = 0;
     std::size_t appends = 0;
     std::size_t uri_calls = 0;
-    std::size_t read_bytes = 0;
     std::size_t waiting_reads() const;
 
 private:
