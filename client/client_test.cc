@@ -359,6 +359,31 @@ TEST_F(ClientTest, DescribesAndScalesAStream) {
     EXPECT_TRUE(late.error().is(ErrorCode::kSealed));
 }
 
+TEST_F(ClientTest, TruncatesWhereAReaderIsBetweenSegments) {
+    auto streams = make_stream_manager(*core_);
+    SegmentId a, b, c, d, e;
+    with_cluster([&](FakeCluster& cluster) {
+        a = cluster.current()[0];
+        b = cluster.current()[1];
+        const auto second = cluster.scale({a, b}, {{0.0, 0.3}, {0.3, 1.0}});
+        c = second[0];
+        d = second[1];
+        e = cluster.scale({c}, {{0.0, 0.3}}).front();
+    });
+    using Cut = std::map<SegmentId, std::int64_t>;
+    const auto cut_at = [&](Cut place) {
+        EXPECT_TRUE(streams->truncate(kStream, {kStream, std::move(place)}).ok());
+        Cut asked;
+        with_cluster([&](FakeCluster& cluster) { asked = cluster.asked_cut; });
+        return asked;
+    };
+    EXPECT_EQ(cut_at({{a, 7}, {b, 5}}), (Cut{{a, 7}, {b, 5}}));
+    EXPECT_EQ(cut_at({{e, 1}, {d, 2}}), (Cut{{e, 1}, {d, 2}}));
+    // The first segment is read and only its second successor waits, for the other one.
+    EXPECT_EQ(cut_at({{a, 7}, {b, 5}, {c, 3}}), (Cut{{a, 7}, {b, 5}}));
+    EXPECT_EQ(cut_at({{a, 7}, {b, 5}, {e, 1}}), (Cut{{a, 7}, {b, 5}}));
+}
+
 TEST_F(ClientTest, RefusesIllegalNamesBeforeAnybodyIsAsked) {
     auto streams = make_stream_manager(*core_);
     for (const char* name : {"", "a b", "_internal", "a/b"}) {

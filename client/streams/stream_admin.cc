@@ -164,6 +164,27 @@ Task<Result<std::vector<wire::StreamSegmentInfo>>> StreamAdmin::segment_infos(St
     co_return infos;
 }
 
+Task<std::map<SegmentId, std::int64_t>> StreamAdmin::as_cut(StreamName stream, std::map<SegmentId, std::int64_t> place) {
+    const StreamEpoch newest = place.rbegin()->first.epoch();
+    std::vector<SegmentId> open;
+    for (const auto& [segment, offset] : place) open.push_back(segment);
+    std::set<SegmentId> seen{open.begin(), open.end()};
+    while (!open.empty()) {
+        const SegmentId segment = open.back();
+        open.pop_back();
+        // Who comes later is of a later epoch.
+        if (segment.epoch() >= newest) continue;
+        const auto successors = co_await client_.controller.successors(stream, segment, client_.controller.normally());
+        // The controller judges the cut anyway.
+        if (!successors) continue;
+        for (const Successor& successor : *successors) {
+            place.erase(successor.segment.id);
+            if (seen.insert(successor.segment.id).second) open.push_back(successor.segment.id);
+        }
+    }
+    co_return place;
+}
+
 Task<Result<std::vector<SegmentId>>> StreamAdmin::last_segments(StreamName stream) {
     MR_CO_TRY(const auto head, co_await client_.controller.head(stream));
     std::vector<SegmentId> open;
@@ -259,7 +280,8 @@ Task<Result<void>> StreamAdmin::update_configuration(StreamName stream, StreamCo
 Task<Result<void>> StreamAdmin::truncate(StreamName stream, Position begin) {
     MR_CO_TRY_VOID(check_stream(stream));
     MR_CO_TRY_VOID(check_position("the position to truncate at", begin, stream));
-    co_return co_await client_.controller.truncate(std::move(stream), std::move(begin.offsets));
+    auto cut = co_await as_cut(stream, std::move(begin.offsets));
+    co_return co_await client_.controller.truncate(std::move(stream), std::move(cut));
 }
 
 Task<Result<void>> StreamAdmin::seal(StreamName stream) {

@@ -416,6 +416,14 @@ Result<std::string> FakeCluster::answer(std::string method, std::string body) {
         reply.mutable_scalingpolicy()->set_minnumsegments(1);
         return reply.SerializeAsString();
     }
+    if (is("truncateStream")) {
+        const auto request = parsed<pb::StreamCut>(body);
+        asked_cut.clear();
+        for (const auto& [segment, offset] : request.cut()) asked_cut[SegmentId{segment}] = offset;
+        pb::UpdateStreamStatus reply;
+        reply.set_status(pb::UpdateStreamStatus::SUCCESS);
+        return reply.SerializeAsString();
+    }
     if (is("scale")) {
         const auto request = parsed<pb::ScaleRequest>(body);
         std::vector<SegmentId> old;

@@ -97,6 +97,8 @@ public:
     std::size_t setups = 0;
     std::size_t appends = 0;
     std::size_t uri_calls = 0;
+    // What the last call to truncate the stream asked for; nothing is truncated by it.
+    std::map<SegmentId, std::int64_t> asked_cut;
     std::size_t waiting_reads() const;
 
 private:

@@ -78,8 +78,8 @@ Task<void> SegmentWriter::run() {
         }
         if (owner_.stopping()) co_return;
 
-        if (ending.end == End::kSealed) {
-            const auto handed_over = co_await owner_.hand_over(*this);
+        if (ending.end == End::kSealed || ending.end == End::kGone) {
+            const auto handed_over = co_await owner_.hand_over(*this, ending.end == End::kGone);
             if (!handed_over && !owner_.stopping()) owner_.fail(handed_over.error());
             co_return;
         }
@@ -148,8 +148,11 @@ std::optional<SegmentWriter::Ending> SegmentWriter::handle(const wire::Message& 
     const std::string at = "segment store " + link_->peer();
     if (const auto* appended = std::get_if<wire::DataAppended>(&message)) return handle_acknowledgement(*appended);
     if (const auto* setup = std::get_if<wire::AppendSetup>(&message)) return handle_setup(*setup);
-    if (std::holds_alternative<wire::SegmentIsSealed>(message) || std::holds_alternative<wire::NoSuchSegment>(message)) {
+    if (std::holds_alternative<wire::SegmentIsSealed>(message)) {
         return Ending{End::kSealed, Error{ErrorCode::kSealed, name_ + " is sealed"}};
+    }
+    if (std::holds_alternative<wire::NoSuchSegment>(message)) {
+        return Ending{End::kGone, Error{ErrorCode::kNotFound, name_ + " does not exist"}};
     }
     if (std::holds_alternative<wire::WrongHost>(message)) return broken(at + " does not serve " + name_);
     if (std::holds_alternative<wire::InvalidEventNumber>(message)) {

@@ -32,6 +32,8 @@ public:
     void interrupt();
     // It has: the object may be destroyed.
     bool ended() const { return !running_; }
+    // Whether blocks were sent of which nobody has said what became of them.
+    bool waits_for_acknowledgements() const { return !unacknowledged_.empty(); }
     // Blocks sent and not acknowledged, now the caller's.
     std::deque<BlockPtr> surrender();
 
@@ -40,6 +42,7 @@ private:
     enum class End : std::uint8_t {
         kBroken,  // connect again
         kSealed,  // the segment takes no more
+        kGone,    // there is no such segment, or no more
         kFatal,   // the writer cannot go on
     };
     struct Ending {

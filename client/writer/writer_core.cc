@@ -123,7 +123,7 @@ void WriterCore::finish(std::deque<BlockPtr> blocks, const Result<void>& outcome
     settled_.notify_all();
 }
 
-Task<Result<void>> WriterCore::hand_over(SegmentWriter& sealed) {
+Task<Result<void>> WriterCore::hand_over(SegmentWriter& sealed, bool gone) {
     const SegmentRange segment = sealed.segment();
     const std::string name = segment_name(stream_, segment.id);
     Retry retry{client_.runtime.clock, client_.timeouts.retry, client_.timeouts.retry};
@@ -140,6 +140,10 @@ Task<Result<void>> WriterCore::hand_over(SegmentWriter& sealed) {
         if (!co_await pause(wait)) co_return Error{ErrorCode::kClosed, "the writer is closed"};
     }
 
+    if (gone && sealed.waits_for_acknowledgements()) {
+        // Sending them to the successors could store them twice, and dropping them lose them.
+        co_return Error{ErrorCode::kTruncated, name + " was truncated away before it said which of the last events it had stored"};
+    }
     if (successors.empty()) {
         // The stream is sealed. Its other segments may still have taken what is on its way to them.
         Error error{ErrorCode::kSealed, "stream " + stream_.to_string() + " is sealed; it takes no more events"};

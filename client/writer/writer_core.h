@@ -55,8 +55,9 @@ private:
     // Calls the callbacks and takes the blocks off the account.
     void finish(std::deque<BlockPtr> blocks, const Result<void>& outcome);
     // The segment takes no more events: gives what it has not stored to its successors, or fails it
-    // when there are none. Nothing, or the error that ends the writer.
-    Task<Result<void>> hand_over(SegmentWriter& sealed);
+    // when there are none. Nothing, or the error that ends the writer. `gone`: it was deleted as well, so that nobody can
+    // say any more what it had stored.
+    Task<Result<void>> hand_over(SegmentWriter& sealed, bool gone);
     // The writer cannot go on: every outstanding event fails.
     void fail(Error error);
     // Stops the segment writers; what is outstanding is told `error`.

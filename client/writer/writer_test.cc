@@ -379,6 +379,47 @@ TEST(Writer, DoesNotCountIdleTimeAsTimeSpentRetrying) {
     EXPECT_EQ(w.check(), "");
 }
 
+TEST(Writer, SaysThatNobodyKnowsWhatATruncatedSegmentHadStored) {
+    WriterWorld w{1, 1};
+    w.cluster.on_append = [](const FakeSegment&, const wire::Append&) { return AppendFate::kStoreSilently; };
+    std::vector<Error> told;
+    const auto note = [&](const Result<void>& stored) { told.push_back(stored.error()); };
+    ASSERT_TRUE(w.write("a", note).ok());
+    w.world.run_for(10ms);
+    const SegmentId old = w.cluster.current().front();
+    EXPECT_EQ(w.cluster.segment(old).events().size(), 1u);
+    const SegmentId next = w.cluster.scale({old}, {{0.0, 1.0}}).front();
+    w.cluster.segment(old).deleted = true;
+    w.cluster.refuse_connections = true;
+    w.cluster.cut_connections();
+    w.world.run_for(10ms);
+    // Never sent.
+    ASSERT_TRUE(w.write("a", note).ok());
+    w.cluster.refuse_connections = false;
+    const auto flushed = w.flush();
+    ASSERT_FALSE(flushed.ok());
+    EXPECT_TRUE(flushed.error().is(ErrorCode::kTruncated)) << flushed.error().to_string();
+    ASSERT_EQ(told.size(), 2u);
+    EXPECT_EQ(told[0].fate(), Fate::kUnknown);
+    EXPECT_EQ(told[1].fate(), Fate::kNotApplied);
+    EXPECT_TRUE(w.cluster.segment(next).events().empty());
+    EXPECT_TRUE(w.write("a").error().is(ErrorCode::kTruncated));
+}
+
+TEST(Writer, GoesOnBehindATruncatedSegmentThatHadAnsweredForEverything) {
+    WriterWorld w{1, 1};
+    ASSERT_TRUE(w.write("a").ok());
+    ASSERT_TRUE(w.flush().ok());
+    const SegmentId old = w.cluster.current().front();
+    const SegmentId next = w.cluster.scale({old}, {{0.0, 1.0}}).front();
+    w.cluster.segment(old).deleted = true;
+    w.cluster.cut_connections();
+    w.world.run_for(10ms);
+    ASSERT_TRUE(w.write("a").ok());
+    ASSERT_TRUE(w.flush().ok());
+    EXPECT_EQ(w.cluster.segment(next).events().size(), 1u);
+}
+
 TEST(Writer, FailsWhatIsOutstandingWhenItIsAbandoned) {
     WriterWorld w{1, 1};
     w.cluster.on_append = [](const FakeSegment&, const wire::Append&) { return AppendFate::kStoreSilently; };

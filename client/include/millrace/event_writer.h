@@ -28,6 +28,7 @@ public:
     // Errors: of fate kNotApplied the event is certainly not in the stream; of kUnknown it may be.
     //   kSealed       the stream was sealed before the event was stored
     //   kNotFound     the stream is gone
+    //   kTruncated    the stream was truncated beyond the event before anybody said whether it was stored
     //   kUnavailable  the segment store or the controller could not be reached for as long as ClientOptions say
     //   kClosed       the writer was closed or destroyed before the event was acknowledged
     // and whatever else broke the writer. After an error the writer takes no more events: make a new one.

@@ -54,13 +54,14 @@ TEST(SimEndToEndRun, EndsOnTheSameDigestForTheSameSeed) {
 constexpr const char* kToBeReached[] = {
     "endtoend.metadata.died_after_write", "endtoend.reader_goes_on_from_position",
     "endtoend.reply_doubled", "endtoend.reply_late", "endtoend.reply_lost",
-    "endtoend.scale_failed", "endtoend.writer_gave_up",
+    "endtoend.reader_was_truncated", "endtoend.scale_failed", "endtoend.writer_gave_up", "endtoend.writer_was_truncated",
 };
 
 TEST(SimEndToEndRun, MeetsWhatItIsThereFor) {
     std::vector<std::string> missing;
     SimCluster::Counts sum;
     std::uint64_t scales = 0;
+    std::uint64_t truncations = 0;
     std::uint64_t reconnects = 0;
     std::uint64_t unknown = 0;
     constexpr std::uint64_t kSeedsMax = 200;
@@ -72,6 +73,7 @@ TEST(SimEndToEndRun, MeetsWhatItIsThereFor) {
         sum.fail_stops += workload.cluster_counts().fail_stops;
         sum.failed_starts += workload.cluster_counts().failed_starts;
         scales += workload.scales();
+        truncations += workload.truncations();
         reconnects += workload.reconnects();
         unknown += workload.unknown();
         missing.clear();
@@ -79,7 +81,7 @@ TEST(SimEndToEndRun, MeetsWhatItIsThereFor) {
             if (sim::probe_count(name) == 0) missing.emplace_back(name);
         }
         for (const auto& [name, count] : {std::pair{"kills", sum.kills}, {"power cuts", sum.power_cuts}, {"fail-stops", sum.fail_stops},
-                                          {"failed starts", sum.failed_starts}, {"scales", scales}, {"reconnects", reconnects},
+                                          {"failed starts", sum.failed_starts}, {"scales", scales}, {"truncations", truncations}, {"reconnects", reconnects},
                                           {"unknown outcomes", unknown}}) {
             if (count == 0) missing.emplace_back(name);
         }

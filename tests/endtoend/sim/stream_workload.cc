@@ -33,6 +33,10 @@ std::string make_payload(const std::string& writer, const std::string& key, std:
     return payload;
 }
 
+std::string spell_segment(SegmentId segment) {
+    return std::to_string(segment.epoch().number()) + "." + std::to_string(segment.number());
+}
+
 struct Origin {
     std::string writer;
     std::string key;
@@ -78,7 +82,7 @@ struct StreamWorkload::Writer {
 class StreamWorkload::Reader {
 public:
     Reader(StreamWorkload& workload, std::string name_in, std::uint64_t pause_after)
-        : name{std::move(name_in)}, pause_after_{pause_after}, w_{workload} {}
+        : name{std::move(name_in)}, began{workload.time()}, pause_after_{pause_after}, w_{workload} {}
 
     Task<Result<void>> open() {
         ReaderOptions options;
@@ -96,6 +100,11 @@ public:
             auto next = consumer_->poll();
             if (!next) {
                 co_await core_->wait_arrived(w_.world_.now() + 1h);
+                continue;
+            }
+            if (!*next && next->error().is(ErrorCode::kTruncated)) {
+                MR_PROBE("endtoend.reader_was_truncated");
+                skipped = true;
                 continue;
             }
             if (!*next) co_return std::move(*next).error();
@@ -116,13 +125,22 @@ public:
         core_.reset();
     }
 
+    // Behind the last event that was taken; none while it is closed.
+    std::optional<Position> position() const {
+        return consumer_ ? std::optional{consumer_->position()} : std::nullopt;
+    }
+    const std::set<SegmentId>& segments() const { return segments_; }
+
     const std::string name;
+    const history::Time began;
     std::uint64_t events = 0;
     bool at_end = false;
+    bool skipped = false;  // it heard that events before its place were truncated
 
 private:
     void note(const Event& event) {
         ++events;
+        segments_.insert(event.segment);
         const std::string_view payload = as_text(event.payload);
         const Origin origin = origin_of(payload);
         w_.segments_max_ = std::max(w_.segments_max_, event.segment.number() + 1);
@@ -130,7 +148,7 @@ private:
         history::Read read;
         read.reader = name;
         read.stream = kStream.to_string();
-        read.segment = std::to_string(event.segment.epoch().number()) + "." + std::to_string(event.segment.number());
+        read.segment = spell_segment(event.segment);
         read.offset = event.offset;
         read.writer = origin.writer;
         read.key = origin.key;
@@ -146,6 +164,7 @@ private:
     std::shared_ptr<client::ReaderCore> core_;
     std::unique_ptr<client::Consumer> consumer_;
     std::optional<Position> position_;
+    std::set<SegmentId> segments_;  // that it got events of
 };
 
 StreamWorkload::StreamWorkload(std::uint64_t seed, Options options)
@@ -163,6 +182,7 @@ StreamWorkload::StreamWorkload(std::uint64_t seed, Options options)
                history_},
       network_{client_node_.runtime().network, client_node_.runtime().clock, random_.next(), cluster_.shared_reply_faults()},
       runtime_{with_network(client_node_.runtime(), network_)},
+      truncates_{random_.one_in(2)},
       rpc_{world_, client_node_, cluster_.shared_rpc_faults()} {}
 
 bool StreamWorkload::disks_fail() const { return plan_fails_disks(plan_); }
@@ -227,6 +247,11 @@ std::string StreamWorkload::set_up() {
     return {};
 }
 
+// What a writer had sent may be behind a truncation before it knows what became of it.
+bool StreamWorkload::is_lost_to_truncation(const Error& error) const {
+    return truncates_ && error.is(ErrorCode::kTruncated);
+}
+
 Task<void> StreamWorkload::write_events(std::shared_ptr<Writer> writer) {
     constexpr std::size_t kOutstandingMax = 100;
     SeededRandom random{random_.next()};
@@ -270,15 +295,22 @@ Task<void> StreamWorkload::write_events(std::shared_ptr<Writer> writer) {
             --writer->outstanding;
             write.outcome = history::Outcome::kFailed;
             history_.add(write);
-            problems_.insert("writer " + writer->name + " failed: " + taken.error().to_string());
+            if (!is_lost_to_truncation(taken.error())) {
+                problems_.insert("writer " + writer->name + " failed: " + taken.error().to_string());
+            }
             break;
         }
         if (random.one_in(3)) co_await sleep_for(runtime_.clock, random_ms(random, 0, 60));
     }
     if (writer->core) {
         const Result<void> flushed = co_await writer->core->flush(writer->core->staging().begin_flush());
-        if (!flushed) problems_.insert("writer " + writer->name + " cannot flush: " + flushed.error().to_string());
-        for (const std::uint64_t count : writer->sequences) flushed_ += count;
+        if (flushed) {
+            for (const std::uint64_t count : writer->sequences) flushed_ += count;
+        } else if (is_lost_to_truncation(flushed.error())) {
+            MR_PROBE("endtoend.writer_was_truncated");
+        } else {
+            problems_.insert("writer " + writer->name + " cannot flush: " + flushed.error().to_string());
+        }
         reconnects_ += writer->core->stats().reconnects;
         co_await writer->core->stop();
         writer->core.reset();
@@ -326,6 +358,46 @@ Task<void> StreamWorkload::scale_now_and_then() {
         }
     }
     scaling_ = false;
+}
+
+// Where the reader that never stops is: it has read all that goes, and who begins later finds none of it.
+Task<Result<void>> StreamWorkload::truncate_once() {
+    const Reader& reader = *readers_.front();
+    const std::optional<Position> position = reader.position();
+    if (!position) co_return Error{ErrorCode::kUnavailable, "the reader has not begun"};
+    std::vector<history::Truncation> cut;
+    for (const auto& [segment, offset] : position->offsets) {
+        cut.push_back({.stream = kStream.to_string(), .segment = spell_segment(segment), .offset = offset});
+    }
+    for (const SegmentId segment : reader.segments()) {
+        if (!position->offsets.contains(segment)) cut.push_back({.stream = kStream.to_string(), .segment = spell_segment(segment)});
+    }
+    const Result<void> done = co_await admin_->truncate(kStream, *position);
+    if (done) ++truncations_;
+    else MR_PROBE("endtoend.truncation_failed");
+    // The place between segments that wait for each other is no cut; an older one was made then, and more is left.
+    bool exactly = false;
+    if (done) {
+        const Result<Position> head = co_await admin_->head(kStream);
+        exactly = head && *head == *position;
+    }
+    for (history::Truncation& record : cut) {
+        if (exactly) record.end = time();
+        if (done || done.error().fate() == Fate::kUnknown) history_.add(record);
+    }
+    co_return done;
+}
+
+Task<void> StreamWorkload::truncate_now_and_then() {
+    while (!stop_scaling_) {
+        co_await sleep_for(runtime_.clock, random_ms(random_, 100, 5000));
+        if (stop_scaling_) break;
+        const Result<void> done = co_await truncate_once();
+        if (!done && (done.error().is(ErrorCode::kInternal) || done.error().is(ErrorCode::kBadRequest))) {
+            problems_.insert("truncation: " + done.error().to_string());
+        }
+    }
+    truncating_ = false;
 }
 
 Task<void> StreamWorkload::follow(std::shared_ptr<Reader> reader) {
@@ -397,7 +469,16 @@ std::string StreamWorkload::settle() {
     if (auto problem = wait([this] { return writing_ == 0; }, kSettleMax, "the writers"); !problem.empty()) return problem;
     history_.add(history::Measure{"ns until all is acknowledged after healing", "", static_cast<std::uint64_t>(time() - healed),
                                   static_cast<std::uint64_t>(std::chrono::nanoseconds{1min}.count())});
-    return wait([this] { return !scaling_; }, kSettleMax, "the last scale");
+    if (auto problem = wait([this] { return !scaling_ && !truncating_; }, kSettleMax, "the last scale and truncation"); !problem.empty()) {
+        return problem;
+    }
+    if (!truncates_) return {};
+    // In good weather a reader's place is one where a stream can be cut.
+    if (auto problem = wait([this] { return readers_.front()->position().has_value(); }, kSettleMax, "the first reader"); !problem.empty()) {
+        return problem;
+    }
+    const Result<void> cut = world_.run([this] { return truncate_once(); });
+    return cut ? "" : "truncating where a reader is: " + cut.error().to_string();
 }
 
 std::string StreamWorkload::read_all() {
@@ -415,7 +496,8 @@ std::string StreamWorkload::read_all() {
     world_.spawn_on(client_node_, [this] { return follow(readers_.back()); }, "reader afterwards");
     if (auto problem = wait([this] { return following_ == 0; }, kSettleMax, "readers at the end"); !problem.empty()) return problem;
     for (const auto& reader : readers_) {
-        history_.add(history::ReadToEnd{.reader = reader->name, .stream = kStream.to_string()});
+        if (reader->skipped) continue;
+        history_.add(history::ReadToEnd{.reader = reader->name, .stream = kStream.to_string(), .begin = reader->began});
     }
     return {};
 }
@@ -478,6 +560,10 @@ std::string StreamWorkload::run() {
     }
     scaling_ = true;
     world_.spawn_on(client_node_, [this] { return scale_now_and_then(); }, "scaler");
+    if (truncates_) {
+        truncating_ = true;
+        world_.spawn_on(client_node_, [this] { return truncate_now_and_then(); }, "truncator");
+    }
     world_.run_for(random_ms(random_, 3000, 20'000));
     stop_writing_ = random_.one_in(2);
 

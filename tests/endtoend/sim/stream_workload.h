@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Writers, readers and scalers on a SimCluster by seed, while it and the network fail; what came of it as a history.
+// Writers, readers, scalers and truncators on a SimCluster by seed, while it and the network fail; what came of it as a history.
 //
 // 1. A stream is made. Writers write keyed events of many sizes, some of them give up half-way (their outcomes are then what
 //    the client says of them). Segments split and merge. One reader follows from the head, others stop and go on from their
-//    positions, now and then.
+//    positions, now and then. In half of the seeds the stream is truncated, where the first reader is.
 // 2. Everything heals. Writers flush, the stream is sealed, all readers come to its end, one more reads all of it.
 // 3. The stream is removed; no segment of it may be left, and no workflow be unfinished.
 // Thread rule: the world's thread.
@@ -43,6 +43,7 @@ public:
     std::uint64_t digest() const { return world_.digest(); }
     std::uint64_t acked() const { return acked_; }
     std::uint64_t scales() const { return scales_; }
+    std::uint64_t truncations() const { return truncations_; }
     std::uint64_t reconnects() const { return reconnects_; }
     std::uint64_t unknown() const { return unknown_; }
     const SimCluster::Counts& cluster_counts() const { return cluster_.counts(); }
@@ -63,6 +64,9 @@ private:
     Task<void> write_events(std::shared_ptr<Writer> writer);
     Task<void> scale_now_and_then();
     Task<Result<void>> scale_once();
+    Task<void> truncate_now_and_then();
+    bool is_lost_to_truncation(const Error& error) const;
+    Task<Result<void>> truncate_once();
     Task<void> follow(std::shared_ptr<Reader> reader);
     Task<Result<std::uint64_t>> segments_left();
     std::string wait(UniqueFunction<bool()> done, std::chrono::nanoseconds limit, const std::string& what);
@@ -78,6 +82,7 @@ private:
     SimCluster cluster_;
     NetworkWithReplyFaults network_;
     Runtime runtime_;
+    const bool truncates_;
     sim::SimRpc rpc_;
     std::unique_ptr<client::ClientCore> client_;
     std::unique_ptr<client::StreamAdmin> admin_;
@@ -89,6 +94,7 @@ private:
     std::size_t writing_ = 0;   // writers that still write
     std::size_t following_ = 0; // readers that have not come to the end
     bool scaling_ = false;
+    bool truncating_ = false;
     std::set<std::string> problems_;
     std::int32_t segments_max_ = 0;  // numbers below this were given out
     std::int32_t epochs_max_ = 0;
@@ -96,6 +102,7 @@ private:
     std::uint64_t acked_ = 0;
     std::uint64_t unknown_ = 0;
     std::uint64_t scales_ = 0;
+    std::uint64_t truncations_ = 0;
     std::uint64_t reconnects_ = 0;
     std::uint64_t strikes_ = 0;
 };
