@@ -384,6 +384,26 @@ TEST_F(ClientTest, TruncatesWhereAReaderIsBetweenSegments) {
     EXPECT_EQ(cut_at({{a, 7}, {b, 5}, {e, 1}}), (Cut{{a, 7}, {b, 5}}));
 }
 
+TEST_F(ClientTest, ListsTheEpochsOfAStream) {
+    auto streams = make_stream_manager(*core_);
+    const SegmentId low = SegmentId::of(0, StreamEpoch{0});
+    const SegmentId high = SegmentId::of(1, StreamEpoch{0});
+    const SegmentId first = SegmentId::of(2, StreamEpoch{1});
+    const SegmentId second = SegmentId::of(3, StreamEpoch{1});
+    const SegmentId merged = SegmentId::of(4, StreamEpoch{2});
+    ASSERT_TRUE(streams->scale(kStream, {low}, {{0.0, 0.25}, {0.25, 0.5}}).ok());
+    ASSERT_TRUE(streams->scale(kStream, {second, high}, {{0.25, 1.0}}).ok());
+    const std::vector<EpochDescription> expected{
+        {StreamEpoch{0}, {{low, {0.0, 0.5}}, {high, {0.5, 1.0}}}},
+        {StreamEpoch{1}, {{first, {0.0, 0.25}}, {second, {0.25, 0.5}}, {high, {0.5, 1.0}}}},
+        {StreamEpoch{2}, {{first, {0.0, 0.25}}, {merged, {0.25, 1.0}}}}};
+    EXPECT_EQ(*streams->epochs(kStream), expected);
+    EXPECT_EQ(*streams->epochs(kStream, 2), std::vector(expected.begin() + 1, expected.end()));
+    with_cluster([](FakeCluster& cluster) { cluster.seal_stream(); });
+    EXPECT_EQ(*streams->epochs(kStream), expected) << "a sealed stream has them, too";
+    EXPECT_TRUE(streams->epochs({"scope", "other"}).error().is(ErrorCode::kNotFound));
+}
+
 TEST_F(ClientTest, RefusesIllegalNamesBeforeAnybodyIsAsked) {
     auto streams = make_stream_manager(*core_);
     for (const char* name : {"", "a b", "_internal", "a/b"}) {

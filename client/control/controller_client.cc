@@ -86,6 +86,25 @@ Error no_such_scope(const std::string& scope) {
 Error no_such_stream(const StreamName& stream) {
     return Error{ErrorCode::kNotFound, "stream " + stream.to_string() + " does not exist"};
 }
+// By key; an error unless they tile the key space. None is fine.
+Result<std::vector<SegmentRange>> tiling(const pb::SegmentRanges& reply, const std::string& controller,
+                                         const StreamName& stream) {
+    std::vector<SegmentRange> segments;
+    for (const pb::SegmentRange& range : reply.segmentranges()) segments.push_back(range_of(range));
+    std::sort(segments.begin(), segments.end(),
+              [](const SegmentRange& a, const SegmentRange& b) { return a.range < b.range; });
+    double end = 0.0;
+    for (const SegmentRange& segment : segments) {
+        if (segment.range.low != end || !(segment.range.high > segment.range.low)) break;
+        end = segment.range.high;
+    }
+    if (!segments.empty() && (end != 1.0 || segments.back().range.high != 1.0)) {
+        return Error{ErrorCode::kInternal, "the segments that controller " + controller + " names for stream " +
+                                               stream.to_string() + " do not cover the key space without gaps"};
+    }
+    return segments;
+}
+
 Error refused(std::string_view what, int status) {
     return Error{ErrorCode::kInternal, "the controller failed to " + std::string{what} + " (status " +
                                            std::to_string(status) + "); try again"};
@@ -255,10 +274,10 @@ Task<Result<void>> ControllerClient::update_configuration(StreamName stream, Str
     }
 }
 
-Task<Result<void>> ControllerClient::truncate(StreamName stream, std::map<SegmentId, std::int64_t> begin) {
+Task<Result<void>> ControllerClient::truncate(StreamName stream, std::map<SegmentId, std::int64_t> cut) {
     pb::StreamCut request;
     *request.mutable_streaminfo() = info_of(stream);
-    for (const auto& [segment, offset] : begin) (*request.mutable_cut())[segment.value] = offset;
+    for (const auto& [segment, offset] : cut) (*request.mutable_cut())[segment.value] = offset;
     MR_CO_TRY(const auto reply,
               co_await ask_about<pb::UpdateStreamStatus>(stream, "truncateStream", std::move(request), for_workflow()));
     switch (reply.status()) {
@@ -346,21 +365,19 @@ Task<Result<bool>> ControllerClient::scale_done(StreamName stream, StreamEpoch e
 Task<Result<std::vector<SegmentRange>>> ControllerClient::current_segments(StreamName stream, Patience patience) {
     MR_CO_TRY(auto reply,
               co_await ask_about<pb::SegmentRanges>(stream, "getCurrentSegments", info_of(stream), patience));
-    std::vector<SegmentRange> segments;
-    for (const pb::SegmentRange& range : reply.segmentranges()) segments.push_back(range_of(range));
-    std::sort(segments.begin(), segments.end(),
-              [](const SegmentRange& a, const SegmentRange& b) { return a.range < b.range; });
-    double end = 0.0;
-    for (const SegmentRange& segment : segments) {
-        if (segment.range.low != end || !(segment.range.high > segment.range.low)) break;
-        end = segment.range.high;
+    co_return tiling(reply, address_, stream);
+}
+
+Task<Result<std::vector<SegmentRange>>> ControllerClient::epoch_segments(StreamName stream, StreamEpoch epoch) {
+    pb::GetEpochSegmentsRequest request;
+    *request.mutable_streaminfo() = info_of(stream);
+    request.set_epoch(epoch.number());
+    auto reply = co_await ask<pb::SegmentRanges>("getEpochSegments", std::move(request), normally());
+    if (!reply && reply.error().is(ErrorCode::kNotFound)) {
+        co_return Error{ErrorCode::kNotFound, "stream " + stream.to_string() + " does not exist, or has no epoch " + to_string(epoch)};
     }
-    if (!segments.empty() && (end != 1.0 || segments.back().range.high != 1.0)) {
-        co_return Error{ErrorCode::kInternal,
-                        "the segments that controller " + address_ + " names for stream " + stream.to_string() +
-                            " do not cover the key space without gaps"};
-    }
-    co_return segments;
+    if (!reply) co_return std::move(reply).error();
+    co_return tiling(*reply, address_, stream);
 }
 
 Task<Result<std::map<SegmentId, std::int64_t>>> ControllerClient::head(StreamName stream) {

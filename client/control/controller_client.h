@@ -64,8 +64,8 @@ public:
     Task<Result<StreamConfig>> configuration(StreamName stream);
     // What the configuration has besides stays as it is. kSealed, kFailedPrecondition.
     Task<Result<void>> update_configuration(StreamName stream, StreamConfig config);
-    // kSealed, kFailedPrecondition.
-    Task<Result<void>> truncate(StreamName stream, std::map<SegmentId, std::int64_t> begin);
+    // `cut`: as the protocol has it; a negative offset waits for other segments. kSealed, kFailedPrecondition.
+    Task<Result<void>> truncate(StreamName stream, std::map<SegmentId, std::int64_t> cut);
     Task<Result<void>> seal(StreamName stream);
     // kFailedPrecondition: not sealed.
     Task<Result<void>> remove(StreamName stream);
@@ -76,6 +76,8 @@ public:
 
     // By range; none when the stream is sealed.
     Task<Result<std::vector<SegmentRange>>> current_segments(StreamName stream, Patience patience);
+    // By range. kNotFound: there is no such epoch, or no such stream.
+    Task<Result<std::vector<SegmentRange>>> epoch_segments(StreamName stream, StreamEpoch epoch);
     // Where the stream begins now; segments that only follow on others are left out.
     Task<Result<std::map<SegmentId, std::int64_t>>> head(StreamName stream);
     // None: the segment is current, or the stream is sealed.

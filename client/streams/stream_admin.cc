@@ -15,7 +15,7 @@ namespace millrace::client {
 namespace {
 
 constexpr std::int32_t kMinSegmentsMost = 10'000;
-constexpr std::size_t kInfosAtATime = 16;
+constexpr std::size_t kAskedAtATime = 16;
 constexpr std::chrono::minutes kScaleTime{2};
 constexpr std::chrono::milliseconds kScalePollFirst{5};
 constexpr std::chrono::milliseconds kScalePollLongest{250};
@@ -60,6 +60,27 @@ Result<void> check_config(const StreamConfig& config) {
 Result<void> check_stream(const StreamName& stream) {
     MR_TRY_VOID(check_internal_name("scope", stream.scope));
     return check_internal_name("stream", stream.stream);
+}
+
+// Calls `work` for each number below `count`, several at a time; the first error ends it.
+// `work` lives in the frame of the caller, who waits.
+template <class Work>
+Task<Result<void>> for_each_at_once(Executor executor, std::size_t count, const Work& work) {
+    std::optional<Error> failed;
+    std::size_t next = 0;
+    Gate workers;
+    for (std::size_t i = 0; i < std::min(kAskedAtATime, count); ++i) {
+        // What they refer to lives in this frame, which waits for them below.
+        workers.spawn(executor, [&]() -> Task<void> {
+            while (!failed && next < count) {
+                auto done = co_await work(next++);
+                if (!done && !failed) failed.emplace(std::move(done).error());
+            }
+        });
+    }
+    co_await workers.close();
+    if (failed) co_return std::move(*failed);
+    co_return ok();
 }
 
 }  // namespace
@@ -145,22 +166,11 @@ Task<Result<wire::StreamSegmentInfo>> StreamAdmin::segment_info(StreamName strea
 Task<Result<std::vector<wire::StreamSegmentInfo>>> StreamAdmin::segment_infos(StreamName stream,
                                                                               std::vector<SegmentId> segments) {
     std::vector<wire::StreamSegmentInfo> infos(segments.size());
-    std::optional<Error> failed;
-    std::size_t next = 0;
-    Gate workers;
-    for (std::size_t i = 0; i < std::min(kInfosAtATime, segments.size()); ++i) {
-        // What they refer to lives in this frame, which waits for them below.
-        workers.spawn(client_.runtime.executor, [&]() -> Task<void> {
-            while (!failed && next < segments.size()) {
-                const std::size_t mine = next++;
-                auto info = co_await segment_info(stream, segments[mine]);
-                if (info) infos[mine] = std::move(*info);
-                else if (!failed) failed.emplace(std::move(info).error());
-            }
-        });
-    }
-    co_await workers.close();
-    if (failed) co_return std::move(*failed);
+    const auto ask = [&](std::size_t i) -> Task<Result<void>> {
+        MR_CO_TRY(infos[i], co_await segment_info(stream, segments[i]));
+        co_return ok();
+    };
+    MR_CO_TRY_VOID(co_await for_each_at_once(client_.runtime.executor, segments.size(), ask));
     co_return infos;
 }
 
@@ -183,6 +193,39 @@ Task<std::map<SegmentId, std::int64_t>> StreamAdmin::as_cut(StreamName stream, s
         }
     }
     co_return place;
+}
+
+Task<Result<StreamEpoch>> StreamAdmin::newest_epoch(StreamName stream) {
+    MR_CO_TRY(const auto current, co_await client_.controller.current_segments(stream, client_.controller.normally()));
+    std::vector<SegmentId> ids;
+    for (const SegmentRange& segment : current) ids.push_back(segment.id);
+    if (ids.empty()) {
+        MR_CO_TRY(ids, co_await last_segments(stream));
+    }
+    // Every scale makes segments, so that the newest epoch made one of these.
+    StreamEpoch newest;
+    for (const SegmentId id : ids) newest = std::max(newest, id.epoch());
+    co_return newest;
+}
+
+Task<Result<std::vector<EpochDescription>>> StreamAdmin::epochs(StreamName stream, std::size_t at_most) {
+    MR_CO_TRY_VOID(check_stream(stream));
+    MR_CO_TRY(const StreamEpoch newest, co_await newest_epoch(stream));
+    const auto there_are = static_cast<std::size_t>(newest.number()) + 1;
+    const std::size_t first = there_are - std::min(there_are, at_most);
+    std::vector<EpochDescription> epochs(there_are - first);
+    const auto ask = [&](std::size_t i) -> Task<Result<void>> {
+        epochs[i].epoch = StreamEpoch{static_cast<std::int32_t>(first + i)};
+        auto segments = co_await client_.controller.epoch_segments(stream, epochs[i].epoch);
+        // A controller may have forgotten it.
+        if (!segments && segments.error().is(ErrorCode::kNotFound)) co_return ok();
+        if (!segments) co_return std::move(segments).error();
+        for (const SegmentRange& segment : *segments) epochs[i].segments.push_back({segment.id, segment.range});
+        co_return ok();
+    };
+    MR_CO_TRY_VOID(co_await for_each_at_once(client_.runtime.executor, epochs.size(), ask));
+    std::erase_if(epochs, [](const EpochDescription& epoch) { return epoch.segments.empty(); });
+    co_return epochs;
 }
 
 Task<Result<std::vector<SegmentId>>> StreamAdmin::last_segments(StreamName stream) {

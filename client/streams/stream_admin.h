@@ -26,6 +26,7 @@ public:
     Task<Result<bool>> create_stream(StreamName stream, StreamConfig config);
     Task<Result<std::vector<std::string>>> list_streams(std::string scope);
     Task<Result<StreamDescription>> describe(StreamName stream);
+    Task<Result<std::vector<EpochDescription>>> epochs(StreamName stream, std::size_t at_most);
     Task<Result<StreamConfig>> configuration(StreamName stream);
     Task<Result<void>> update_configuration(StreamName stream, StreamConfig config);
     Task<Result<void>> truncate(StreamName stream, Position begin);
@@ -42,6 +43,8 @@ private:
     // A reader may name a segment that it has read to the end beside some that began behind it, when others behind it wait for
     // more. A stream cut names one segment for each key: the older, which keeps more.
     Task<std::map<SegmentId, std::int64_t>> as_cut(StreamName stream, std::map<SegmentId, std::int64_t> place);
+    // The newest epoch that has segments.
+    Task<Result<StreamEpoch>> newest_epoch(StreamName stream);
     // The segments that nothing follows: those of the last epoch, of a sealed stream too.
     Task<Result<std::vector<SegmentId>>> last_segments(StreamName stream);
 

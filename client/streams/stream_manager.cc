@@ -34,6 +34,10 @@ public:
     Result<StreamConfig> configuration(const StreamName& stream) override {
         return block_on<StreamConfig>(client_.home, [this, stream] { return admin_.configuration(stream); });
     }
+    Result<std::vector<EpochDescription>> epochs(const StreamName& stream, std::size_t at_most) override {
+        return block_on<std::vector<EpochDescription>>(client_.home,
+                                                       [this, stream, at_most] { return admin_.epochs(stream, at_most); });
+    }
     Result<void> update_configuration(const StreamName& stream, const StreamConfig& config) override {
         return block_on<void>(client_.home, [this, stream, config] { return admin_.update_configuration(stream, config); });
     }

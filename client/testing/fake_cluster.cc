@@ -411,6 +411,16 @@ Result<std::string> FakeCluster::answer(std::string method, std::string body) {
         }
         return reply.SerializeAsString();
     }
+    if (is("getEpochSegments")) {
+        const StreamEpoch epoch{parsed<pb::GetEpochSegmentsRequest>(body).epoch()};
+        if (epoch > StreamEpoch{epoch_}) return not_found;
+        pb::SegmentRanges reply;
+        for (const auto& [id, segment] : segments_) {
+            const bool replaced = !segment.successors.empty() && segment.successors.front().epoch() <= epoch;
+            if (id.epoch() <= epoch && !replaced) fill_range(stream_, segment, reply.add_segmentranges());
+        }
+        return reply.SerializeAsString();
+    }
     if (is("getStreamConfiguration")) {
         pb::StreamConfig reply;
         reply.mutable_scalingpolicy()->set_minnumsegments(1);

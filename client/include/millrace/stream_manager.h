@@ -6,7 +6,9 @@
 // no error, or one that says so.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -32,6 +34,19 @@ struct StreamDescription {
     StreamConfig config;
 };
 
+struct EpochSegment {
+    SegmentId id;
+    KeyRange range;
+    bool operator==(const EpochSegment&) const = default;
+};
+
+// A stretch of a stream's life between two scales.
+struct EpochDescription {
+    StreamEpoch epoch;
+    std::vector<EpochSegment> segments;  // by range; they tile the key space
+    bool operator==(const EpochDescription&) const = default;
+};
+
 class StreamManager {
 public:
     virtual ~StreamManager() = default;
@@ -48,6 +63,9 @@ public:
     // Sorted; streams that clients and controllers keep for themselves (_...) left out.
     virtual Result<std::vector<std::string>> list_streams(const std::string& scope) = 0;
     virtual Result<StreamDescription> describe(const StreamName& stream) = 0;
+    // The newest epochs of those that the controller still knows, oldest first; each is asked for by a call of its own.
+    virtual Result<std::vector<EpochDescription>> epochs(const StreamName& stream,
+                                                         std::size_t at_most = std::numeric_limits<std::size_t>::max()) = 0;
     virtual Result<StreamConfig> configuration(const StreamName& stream) = 0;
     // Replaces the configuration; what other clients keep there besides (tags) stays. A min_segments above what there is splits
     // segments. kSealed, kInvalidArgument. kFailedPrecondition: somebody else changes it just now.
