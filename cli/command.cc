@@ -62,6 +62,12 @@ void add_retry_option(CLI::App& command, CommandLine& line) { add_setting_flag(c
 
 int fail(const CommandLine& line, const Error& error) {
     std::cerr << "millrace " << line.command << ": " << error.detail() << std::endl;
+    const bool asked_controller = line.settings == &line.client && error.detail().starts_with("controller ");
+    if (asked_controller && error.is(ErrorCode::kUnavailable)) {
+        std::cerr << "'millrace standalone --data-dir DIR' starts a server; --controller HOST:PORT or MILLRACE_CONTROLLER says where "
+                     "another one is."
+                  << std::endl;
+    }
     return kFailed;
 }
 

@@ -105,6 +105,15 @@ Result<std::vector<SegmentRange>> tiling(const pb::SegmentRanges& reply, const s
     return segments;
 }
 
+// Only workflows change something.
+bool changes(Patience patience) { return patience.reply.count() > 0; }
+
+Error not_offered(const std::string& controller, std::string_view call, const Error& answer) {
+    return Error{ErrorCode::kUnsupported, "controller " + controller + " does not offer " + std::string{call} +
+                                              "; is it one, and of a version that fits?" +
+                                              (answer.detail().empty() ? "" : " It answered: " + answer.detail())};
+}
+
 Error refused(std::string_view what, int status) {
     return Error{ErrorCode::kInternal, "the controller failed to " + std::string{what} + " (status " +
                                            std::to_string(status) + "); try again"};
@@ -129,19 +138,22 @@ Task<Result<std::string>> ControllerClient::invoke(std::string_view name, std::s
     const Deadline reply_by{end + patience.reply};
     const std::string method = proto::controller_method(name);
     Backoff backoff;
+    Fate fate = Fate::kNotApplied;  // of all attempts together
     for (int attempt = 1;; ++attempt) {
         auto reply = co_await channel_->call(method, body, reply_by);
+        if (!reply && reply.error().fate() == Fate::kUnknown) fate = Fate::kUnknown;
+        if (!reply && reply.error().is(ErrorCode::kUnsupported)) co_return not_offered(address_, name, reply.error());
         if (reply || !may_pass(reply.error()) || reply.error().is(ErrorCode::kCancelled)) co_return reply;
         const bool unreachable = reply.error().is(ErrorCode::kUnavailable);
         const auto pause = backoff.next();
         const bool late = runtime_.clock.now() + pause >= end;
         if (late || (!unreachable && attempt >= kAttemptsMax)) {
-            const Fate fate = reply.error().fate();
             if (unreachable || (reply.error().is(ErrorCode::kTimedOut) && reply_by.passed(runtime_.clock))) {
                 co_return Error{ErrorCode::kUnavailable,
                                 "controller " + address_ + " could not be reached for " +
                                     spell_duration(patience.tries + (unreachable ? std::chrono::nanoseconds{0} : patience.reply)) +
-                                    ": " + reply.error().detail(),
+                                    ": " + reply.error().detail() +
+                                    (fate == Fate::kUnknown && changes(patience) ? "; it may have been carried out all the same" : ""),
                                 fate};
             }
             co_return std::move(reply).error().while_doing("controller " + address_);

@@ -12,6 +12,7 @@
 #include <chrono>
 #include <set>
 
+#include "common/rpc/grpc/connect_failure.h"
 #include "common/rpc/grpc/grpc_rpc.h"
 #include "common/rpc/grpc/library.h"
 #include "common/runtime/gate.h"
@@ -125,9 +126,9 @@ private:
         const ErrorCode code = from_status(static_cast<StatusCode>(status.error_code()));
         switch (code) {
             case ErrorCode::kUnavailable:
-                return Error{code, name_ + " cannot be reached: " + status.error_message(), fate_of_call(status)};
+                return Error{code, connect_failure(name_, status.error_message()), fate_of_call(status)};
             case ErrorCode::kTimedOut:
-                return Error{code, name_ + " did not answer in time: " + status.error_message(), fate_of_call(status)};
+                return Error{code, name_ + " did not answer in time", fate_of_call(status)};
             default: return Error{code, status.error_message(), fate_of_call(status)};
         }
     }
