@@ -48,6 +48,8 @@ struct CommandLine {
     bool json() const { return client.output->word == "json"; }
 };
 
+// All of them, and what `root` itself says and takes.
+void add_commands(CLI::App& root, CommandLine& line);
 // Each adds its commands to `root`; `line` outlives the parse and the action.
 void add_standalone_command(CLI::App& root, CommandLine& line);
 void add_segmentstore_command(CLI::App& root, CommandLine& line);
@@ -56,10 +58,13 @@ void add_metrics_command(CLI::App& root, CommandLine& line);
 void add_wire_check_command(CLI::App& root, CommandLine& line);
 void add_scope_commands(CLI::App& root, CommandLine& line);
 void add_stream_commands(CLI::App& root, CommandLine& line);
+void add_stream_epochs_command(CLI::App& stream, CommandLine& line);
 void add_write_command(CLI::App& root, CommandLine& line);
 void add_read_command(CLI::App& root, CommandLine& line);
 void add_admin_commands(CLI::App& root, CommandLine& line);
 void add_bench_commands(CLI::App& root, CommandLine& line);
+void add_completion_command(CLI::App& root, CommandLine& line);
+void add_version_command(CLI::App& root, CommandLine& line);
 void add_bench_write_command(CLI::App& bench, CommandLine& line);
 void add_bench_latency_command(CLI::App& bench, CommandLine& line);
 void add_bench_read_command(CLI::App& bench, CommandLine& line);
@@ -81,6 +86,15 @@ int fail(const CommandLine& line, const Error& error);
 int fail_usage(const CommandLine& line, const Error& error);
 
 Result<std::unique_ptr<Client>> connect(const CommandLine& line);
+// Parses a stream's name, connects, and calls `act` with a manager: the frame of most commands on streams.
+template <class Act>
+int with_stream(const CommandLine& line, const std::string& text, Act act) {
+    const auto name = StreamName::parse(text);
+    if (!name) return fail_usage(line, name.error());
+    auto client = connect(line);
+    if (!client) return fail_usage(line, client.error());
+    return act(*name, (*client)->streams());
+}
 
 // Text to stdout, ended with a newline; false (said on stderr) when that was not possible.
 bool print_line(const CommandLine& line, std::string_view text);

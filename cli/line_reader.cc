@@ -15,7 +15,7 @@ constexpr std::size_t kReadBytes = 1024 * 1024;
 LineReader::LineReader(Source source, std::size_t line_bytes_max)
     : source_{std::move(source)}, line_bytes_max_{line_bytes_max}, buffer_(kReadBytes) {}
 
-Result<LineReader::Line> LineReader::next() {
+Result<EventInput::Item> LineReader::next() {
     while (true) {
         if (scanned_ < end_) {
             const void* found = std::memchr(buffer_.data() + scanned_, '\n', end_ - scanned_);
@@ -26,7 +26,7 @@ Result<LineReader::Line> LineReader::next() {
                 begin_ = scanned_ = newline + 1;
                 ++number_;
                 if (text.size() > line_bytes_max_) break;
-                return Line{.text = text};
+                return Item{.text = text};
             }
         }
         if (end_ - begin_ > line_bytes_max_) {
@@ -35,15 +35,33 @@ Result<LineReader::Line> LineReader::next() {
         }
         MR_TRY(const bool more, fill());
         if (!more) {
-            if (begin_ == end_) return Line{.end = true, .text = {}};
+            if (begin_ == end_) return Item{.end = true, .text = {}};
             const std::string_view text{buffer_.data() + begin_, end_ - begin_};
             begin_ = scanned_ = end_;
             ++number_;
-            return Line{.text = text};
+            return Item{.text = text};
         }
     }
     return Error{ErrorCode::kTooLarge, "line " + std::to_string(number_) + " is longer than " +
                                            std::to_string(line_bytes_max_) + " bytes, the most an event may have"};
+}
+
+Result<bool> LineReader::skip() {
+    bool any = false;
+    bool over = false;
+    while (!over) {
+        if (begin_ == end_) {
+            MR_TRY(const bool more, fill());
+            if (!more) break;
+        }
+        any = true;
+        const void* found = std::memchr(buffer_.data() + begin_, '\n', end_ - begin_);
+        over = found != nullptr;
+        begin_ = over ? static_cast<std::size_t>(static_cast<const char*>(found) - buffer_.data()) + 1 : end_;
+        scanned_ = begin_;
+    }
+    if (any) ++number_;
+    return any;
 }
 
 Result<bool> LineReader::fill() {

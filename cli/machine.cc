@@ -4,12 +4,14 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <cctype>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
@@ -54,6 +56,33 @@ void sleep_until_ns(std::int64_t when) {
 }
 
 bool is_terminal(int descriptor) { return ::isatty(descriptor) == 1; }
+
+TerminalSize terminal_size(int descriptor) {
+    TerminalSize size;
+    winsize window{};
+    if (::ioctl(descriptor, TIOCGWINSZ, &window) == 0 && window.ws_col > 0 && window.ws_row > 0) {
+        return {window.ws_col, window.ws_row};
+    }
+    const auto from_environment = [](const char* name, std::size_t& value) {
+        const char* text = std::getenv(name);
+        const long number = text == nullptr ? 0 : std::strtol(text, nullptr, 10);
+        if (number > 0 && number < 100'000) value = static_cast<std::size_t>(number);
+    };
+    from_environment("COLUMNS", size.columns);
+    from_environment("LINES", size.lines);
+    return size;
+}
+
+bool locale_is_utf8() {
+    for (const char* name : {"LC_ALL", "LC_CTYPE", "LANG"}) {
+        const char* text = std::getenv(name);
+        if (text == nullptr || *text == '\0') continue;
+        std::string locale{text};
+        for (char& c : locale) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+        return locale.find("utf-8") != std::string::npos || locale.find("utf8") != std::string::npos;
+    }
+    return false;
+}
 
 Descriptor::Descriptor(Descriptor&& other) noexcept
     : number_{std::exchange(other.number_, -1)}, owned_{std::exchange(other.owned_, false)} {}

@@ -27,6 +27,14 @@ std::int64_t now_ns();
 void sleep_until_ns(std::int64_t when);
 
 bool is_terminal(int descriptor);
+struct TerminalSize {
+    std::size_t columns = 80;
+    std::size_t lines = 50;
+};
+// Of the terminal behind the descriptor; otherwise COLUMNS and LINES of the environment, or the default.
+TerminalSize terminal_size(int descriptor);
+// Whether the environment's locale spells characters in UTF-8.
+bool locale_is_utf8();
 
 // Owns a descriptor.
 class Descriptor {

@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/command.h"
+#include "cli/length_reader.h"
 #include "cli/machine.h"
 
 namespace millrace::cli {
@@ -22,6 +23,7 @@ struct ReadArguments {
     bool follow = false;
     std::uint64_t count = 0;  // 0: all
     std::string save_position;
+    std::string framing = "lines";
 };
 
 // How long one turn waits for an event: the delay until a stop signal is noticed.
@@ -59,17 +61,20 @@ std::string event_json(const Event& event) {
 class EventPrinter {
 public:
     EventPrinter(const CommandLine& line, const ReadArguments& arguments, EventReader& reader)
-        : json_{line.json()}, save_to_{arguments.save_position}, reader_{reader} {
+        : json_{line.json()}, lengths_{arguments.framing == "length"}, save_to_{arguments.save_position}, reader_{reader} {
         buffer_.reserve(kOutputBytes + kOutputBytes / 4);
     }
 
     Result<void> print(const Event& event) {
-        if (json_) {
-            buffer_ += event_json(event);
-        } else {
+        if (lengths_) {
+            const auto prefix = length_prefix(event.payload.size());
+            buffer_.append(prefix.data(), prefix.size());
             buffer_ += as_text(event.payload);
+        } else {
+            if (json_) buffer_ += event_json(event);
+            else buffer_ += as_text(event.payload);
+            buffer_ += '\n';
         }
-        buffer_ += '\n';
         return buffer_.size() >= kOutputBytes ? flush() : ok();
     }
 
@@ -95,6 +100,7 @@ public:
 
 private:
     const bool json_;
+    const bool lengths_;
     const std::string save_to_;
     EventReader& reader_;
     std::string buffer_;
@@ -128,6 +134,9 @@ Result<void> read_events(const ReadArguments& arguments, EventReader& reader, Ev
 int read_command(const CommandLine& line, const ReadArguments& arguments) {
     const auto name = StreamName::parse(arguments.stream);
     if (!name) return fail_usage(line, name.error());
+    if (arguments.framing == "length" && line.json()) {
+        return fail_usage(line, {ErrorCode::kInvalidArgument, "--framing length and --output json exclude each other"});
+    }
     ReaderOptions options;
     if (arguments.from == "tail") {
         options.from = ReaderOptions::From::kTail;
@@ -194,6 +203,11 @@ void add_read_command(CLI::App& root, CommandLine& line) {
     read->add_option("--save-position", arguments->save_position,
                      "Write the position after the last event printed to this file: at the end, and once a second on the way")
         ->type_name("FILE");
+    read->add_option("--framing", arguments->framing,
+                     "How events are told apart: a newline after each, or 4 bytes of length, big-endian, before it")
+        ->check(CLI::IsMember({"lines", "length"}).description(""))
+        ->type_name("lines|length")
+        ->capture_default_str();
     add_client_options(*read, line);
     add_retry_option(*read, line);
     read->footer(
@@ -202,7 +216,8 @@ void add_read_command(CLI::App& root, CommandLine& line) {
         "Examples:\n"
         "  millrace read logs/dpkg\n"
         "  millrace read logs/dpkg --from tail --follow\n"
-        "  millrace read logs/dpkg --count 100 --save-position here && millrace read logs/dpkg --from @here");
+        "  millrace read logs/dpkg --count 100 --save-position here && millrace read logs/dpkg --from @here\n"
+        "  millrace read logs/pictures --framing length > pictures");
     read->callback([&line, arguments] { line.action = [&line, arguments] { return read_command(line, *arguments); }; });
 }
 

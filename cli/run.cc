@@ -9,33 +9,14 @@
 #include <CLI/CLI.hpp>
 
 #include "cli/command.h"
+#include "cli/command_tree.h"
 #include "cli/machine.h"
+#include "cli/reference_page.h"
 #include "cli/settings_options.h"
-#include "cli/version.h"
 #include "common/config/nearest.h"
 
 namespace millrace::cli {
 namespace {
-
-std::vector<std::string> command_names(const CLI::App& app) {
-    std::vector<std::string> names;
-    for (const CLI::App* sub : app.get_subcommands([](const CLI::App*) { return true; })) names.push_back(sub->get_name());
-    return names;
-}
-
-std::vector<std::string> option_names(const CLI::App& app) {
-    std::vector<std::string> names;
-    for (const CLI::Option* option : app.get_options()) {
-        for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
-    }
-    return names;
-}
-
-std::string join(const std::vector<std::string>& words) {
-    std::string text;
-    for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
-    return text;
-}
 
 // Walks the command words, as far as they are words. `command` gets those that exist.
 std::optional<std::string> check_command_words(const CLI::App& root, const std::vector<std::string>& arguments,
@@ -50,14 +31,14 @@ std::optional<std::string> check_command_words(const CLI::App& root, const std::
             return "unknown option '" + word + "'; options follow the command." + config::hint_for(word, options);
         }
         if (std::ranges::find(known, word) == known.end()) {
-            return "unknown command '" + word + "'." + config::hint_for(word, known) + " Commands: " + join(known) + ".";
+            return "unknown command '" + word + "'." + config::hint_for(word, known) + " Commands: " + join(known, ", ") + ".";
         }
         command += (command.empty() ? "" : " ") + word;
         app = app->get_subcommand(word);
     }
     const std::vector<std::string> known = command_names(*app);
     if (known.empty()) return std::nullopt;
-    return "a command is missing. Commands: " + join(known) + ".";
+    return "a command is missing. Commands: " + join(known, ", ") + ".";
 }
 
 const CLI::App& chosen(const CLI::App& root) {
@@ -72,11 +53,22 @@ int complain(const std::string& command, const std::string& sentence) {
     return kUsage;
 }
 
+// docs/cli-reference.md
+int print_reference() {
+    CLI::App app;
+    CommandLine line;
+    add_commands(app, line);
+    std::string page = reference_page(app);
+    page.pop_back();  // print_line() ends it
+    return print_line(line, page) ? kDone : kFailed;
+}
+
 }  // namespace
 
 int run(const std::vector<std::string>& given) {
     ignore_broken_pipes();
 
+    if (given == std::vector<std::string>{"help", "--markdown"}) return print_reference();
     // "millrace help stream scale" is "millrace stream scale --help".
     std::vector<std::string> arguments = given;
     if (!arguments.empty() && arguments.front() == "help") {
@@ -84,29 +76,9 @@ int run(const std::vector<std::string>& given) {
         arguments.back() = "--help";
     }
 
-    CLI::App app{"Millrace: a durable, elastic stream store.", "millrace"};
+    CLI::App app;
     CommandLine line;
-    app.set_help_flag("-h,--help", "Print this help and exit");
-    app.set_version_flag("--version", std::string{"millrace "} + kVersion);
-    app.footer("Begin with 'millrace standalone --data-dir DIR'; every command has a --help with examples.\n"
-               "Exit codes: 0 done, 1 refused or failed, 2 wrong usage.");
-    app.require_subcommand(1);
-    add_standalone_command(app, line);
-    add_segmentstore_command(app, line);
-    add_scope_commands(app, line);
-    add_stream_commands(app, line);
-    add_write_command(app, line);
-    add_read_command(app, line);
-    add_bench_commands(app, line);
-    add_admin_commands(app, line);
-    add_settings_command(app, line);
-    add_metrics_command(app, line);
-    add_wire_check_command(app, line);
-    CLI::App* version = app.add_subcommand("version", "Print the version");
-    version->callback([&line] {
-        line.settings = nullptr;
-        line.action = [&line] { return print_line(line, std::string{"millrace "} + kVersion) ? kDone : kFailed; };
-    });
+    add_commands(app, line);
 
     if (auto problem = check_command_words(app, arguments, line.command)) return complain(line.command, *problem);
     try {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// millrace scope create|list
+// millrace scope create|list|delete
 #include <algorithm>
 #include <string>
 #include <vector>
@@ -51,10 +51,20 @@ int list_scopes(const CommandLine& line, const ScopeArguments& arguments) {
     return kDone;
 }
 
+int delete_scope(const CommandLine& line, const ScopeArguments& arguments) {
+    if (auto legal = check_user_name("scope", arguments.scope); !legal) return fail_usage(line, legal.error());
+    auto client = connect(line);
+    if (!client) return fail_usage(line, client.error());
+    if (const auto deleted = (*client)->streams().delete_scope(arguments.scope); !deleted) return fail(line, deleted.error());
+    const std::string text = line.json() ? nlohmann::ordered_json{{"scope", arguments.scope}, {"deleted", true}}.dump()
+                                         : "scope " + arguments.scope + " deleted";
+    return print_line(line, text) ? kDone : kFailed;
+}
+
 }  // namespace
 
 void add_scope_commands(CLI::App& root, CommandLine& line) {
-    CLI::App* scope = root.add_subcommand("scope", "Create and list scopes, which hold streams");
+    CLI::App* scope = root.add_subcommand("scope", "Create, list and delete scopes, which hold streams");
     scope->require_subcommand(1);
     const auto arguments = std::make_shared<ScopeArguments>();
 
@@ -70,6 +80,12 @@ void add_scope_commands(CLI::App& root, CommandLine& line) {
     add_client_options(*list, line);
     list->footer("Examples:\n  millrace scope list\n  millrace scope list --output json");
     list->callback([&line, arguments] { line.action = [&line, arguments] { return list_scopes(line, *arguments); }; });
+
+    CLI::App* remove = scope->add_subcommand("delete", "Delete a scope in which nothing is left");
+    remove->add_option("SCOPE", arguments->scope, "The scope")->required();
+    add_client_options(*remove, line);
+    remove->footer("Examples:\n  millrace scope delete logs");
+    remove->callback([&line, arguments] { line.action = [&line, arguments] { return delete_scope(line, *arguments); }; });
 }
 
 }  // namespace millrace::cli

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// millrace stream create|list|describe|scale|seal|delete
+// millrace stream create|list|describe|update|scale|truncate|seal|delete
 #include <charconv>
 #include <string>
 #include <vector>
@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/command.h"
+#include "cli/stream_policy.h"
 
 namespace millrace::cli {
 namespace {
@@ -20,6 +21,8 @@ struct StreamArguments {
     std::int32_t segments = 1;
     std::string seal;
     std::string ranges;
+    std::string at;
+    PolicyWords policy;
     bool if_not_exists = false;
 };
 
@@ -36,19 +39,11 @@ int print_done(const CommandLine& line, const StreamName& name, const char* what
     return print_line(line, text) ? kDone : kFailed;
 }
 
-// Parses the stream's name, connects, and calls `act` with a manager: the frame of most commands.
-template <class Act>
-int with_stream(const CommandLine& line, const std::string& text, Act act) {
-    const auto name = StreamName::parse(text);
-    if (!name) return fail_usage(line, name.error());
-    auto client = connect(line);
-    if (!client) return fail_usage(line, client.error());
-    return act(*name, (*client)->streams());
-}
-
 int create_stream(const CommandLine& line, const StreamArguments& arguments) {
+    const auto config = apply(arguments.policy, {.min_segments = arguments.segments});
+    if (!config) return fail_usage(line, config.error());
     return with_stream(line, arguments.stream, [&](const StreamName& name, StreamManager& streams) {
-        const auto created = streams.create_stream(name, {.min_segments = arguments.segments});
+        const auto created = streams.create_stream(name, *config);
         if (!created) return fail(line, created.error());
         if (!*created && !arguments.if_not_exists) {
             return fail(line, {ErrorCode::kAlreadyExists, "stream '" + name.to_string() + "' exists already"});
@@ -93,18 +88,22 @@ int print_description(const CommandLine& line, const StreamName& name, const Str
                         {"state", state},
                         {"epoch", stream.epoch.number()},
                         {"min_segments", stream.config.min_segments},
+                        {"scaling", to_json(stream.config.scaling)},
+                        {"retention", to_json(stream.config.retention)},
                         {"segments", std::move(segments)}};
         return print_line(line, json.dump(2)) ? kDone : kFailed;
     }
     std::string text = name.to_string() + ": " + state + ", epoch " + std::to_string(stream.epoch.number()) + ", " +
                        std::to_string(stream.segments.size()) + " segments, at least " +
-                       std::to_string(stream.config.min_segments);
+                       std::to_string(stream.config.min_segments) + ", " + spelled(stream.config.scaling) + ", " +
+                       spelled(stream.config.retention);
     if (!stream.segments.empty()) {
-        std::vector<std::vector<std::string>> rows{{"ID", "EPOCH.NUMBER", "MIN_KEY", "MAX_KEY", "LENGTH"}};
+        std::vector<std::vector<std::string>> rows{{"ID", "EPOCH.NUMBER", "MIN_KEY", "MAX_KEY", "START", "LENGTH"}};
         for (const SegmentDescription& segment : stream.segments) {
             rows.push_back({std::to_string(segment.id.value),
                             std::to_string(segment.id.epoch().number()) + "." + std::to_string(segment.id.number()),
-                            exact(segment.range.low), exact(segment.range.high), std::to_string(segment.length)});
+                            exact(segment.range.low), exact(segment.range.high), std::to_string(segment.start_offset),
+                            std::to_string(segment.length)});
         }
         text += "\n" + format_table(rows);
     }
@@ -132,6 +131,41 @@ int scale_stream(const CommandLine& line, const StreamArguments& arguments) {
     });
 }
 
+int update_stream(const CommandLine& line, const StreamArguments& arguments) {
+    if (arguments.policy.empty()) {
+        return fail_usage(line, {ErrorCode::kInvalidArgument, "nothing is to be changed; say what"});
+    }
+    return with_stream(line, arguments.stream, [&](const StreamName& name, StreamManager& streams) {
+        const auto before = streams.configuration(name);
+        if (!before) return fail(line, before.error());
+        const auto config = apply(arguments.policy, *before);
+        if (!config) return fail_usage(line, config.error());
+        if (const auto updated = streams.update_configuration(name, *config); !updated) return fail(line, updated.error());
+        const auto description = streams.describe(name);
+        if (!description) return fail(line, description.error());
+        return print_description(line, name, *description);
+    });
+}
+
+int truncate_stream(const CommandLine& line, const StreamArguments& arguments) {
+    return with_stream(line, arguments.stream, [&](const StreamName& name, StreamManager& streams) {
+        if (arguments.at != "tail") {
+            // Before anybody is asked.
+            if (auto given = parse_position(arguments.at, name); !given) {
+                return fail_usage(line, std::move(given).error().while_doing("--at"));
+            }
+        }
+        const auto position = arguments.at == "tail" ? streams.tail(name) : parse_position(arguments.at, name);
+        if (!position) return fail(line, position.error());
+        if (const auto truncated = streams.truncate(name, *position); !truncated) return fail(line, truncated.error());
+        const std::string head = position->to_string();
+        const std::string text =
+            line.json() ? Json{{"scope", name.scope}, {"stream", name.stream}, {"truncated", true}, {"head", head}}.dump()
+                        : "stream " + name.to_string() + " truncated, begins at " + head;
+        return print_line(line, text) ? kDone : kFailed;
+    });
+}
+
 int seal_stream(const CommandLine& line, const StreamArguments& arguments) {
     return with_stream(line, arguments.stream, [&](const StreamName& name, StreamManager& streams) {
         if (const auto sealed = streams.seal(name); !sealed) return fail(line, sealed.error());
@@ -149,7 +183,7 @@ int delete_stream(const CommandLine& line, const StreamArguments& arguments) {
 }  // namespace
 
 void add_stream_commands(CLI::App& root, CommandLine& line) {
-    CLI::App* stream = root.add_subcommand("stream", "Create, look at, scale, seal and delete streams");
+    CLI::App* stream = root.add_subcommand("stream", "Create, look at, change, scale, truncate, seal and delete streams");
     stream->require_subcommand(1);
     const auto arguments = std::make_shared<StreamArguments>();
 
@@ -173,6 +207,8 @@ void add_stream_commands(CLI::App& root, CommandLine& line) {
         ->capture_default_str();
     create->add_flag("--if-not-exists", arguments->if_not_exists, "Fine when it exists already; it is left as it is");
 
+    add_policy_options(*create, arguments->policy);
+
     add("list", "List the streams of a scope, one a line",
         "Examples:\n  millrace stream list logs\n  millrace stream list logs --output json", list_streams);
     add("describe", "Show a stream's state and segments",
@@ -190,10 +226,37 @@ void add_stream_commands(CLI::App& root, CommandLine& line) {
         ->required()
         ->type_name("LOW-HIGH,...");
 
+    CLI::App* update = add("update", "Change a stream's configuration; what is not given stays as it is",
+                           "A stream gets more segments when it has fewer than --min-segments; scaling and retention are kept and\n"
+                           "not acted upon yet. Prints the description.\n"
+                           "Examples:\n"
+                           "  millrace stream update logs/dpkg --min-segments 8\n"
+                           "  millrace stream update logs/dpkg --scaling events --target-rate 10000 --scale-factor 2\n"
+                           "  millrace stream update logs/dpkg --retention time --keep-at-least 7d --keep-at-most 30d",
+                           update_stream);
+    update->add_option("--min-segments", arguments->policy.min_segments, "The least that scaling keeps")
+        ->check(CLI::Range(1, 10'000))
+        ->type_name("N");
+    add_policy_options(*update, arguments->policy);
+
+    CLI::App* truncate = add("truncate", "Delete the events before a position, for good",
+                             "The space is given back; readers that were before the position go on at it. Segments of which nothing is\n"
+                             "left are deleted. 'millrace stream describe' shows where the others begin (START).\n"
+                             "Examples:\n"
+                             "  Everything that was read so far:\n"
+                             "    millrace read logs/dpkg --save-position here > file && millrace stream truncate logs/dpkg --at @here\n"
+                             "  Everything:\n"
+                             "    millrace stream truncate logs/dpkg --at tail",
+                             truncate_stream);
+    truncate->add_option("--at", arguments->at, "Where the stream is to begin; @FILE: a position that 'millrace read' saved")
+        ->required()
+        ->type_name("tail|POSITION|@FILE");
+
     add("seal", "End a stream: it takes no more events and stays readable",
         "Examples:\n  millrace stream seal logs/dpkg", seal_stream);
     add("delete", "Delete a sealed stream and its events",
         "Examples:\n  millrace stream seal logs/dpkg && millrace stream delete logs/dpkg", delete_stream);
+    add_stream_epochs_command(*stream, line);
 }
 
 }  // namespace millrace::cli

@@ -158,6 +158,8 @@ announce "splitting segment 0 while it is being written"
 wait_fed 40
 announce "merging segments 2 and 3 while they are being written"
 "$millrace" stream scale "$stream" --seal 2,3 --ranges 0.5-1 | sed 's/^/     /'
+announce "looking at the epochs of the stream"
+"$millrace" stream epochs "$stream" | sed 's/^/     /'
 wait_fed 60
 announce "killing the server with kill -9 in the middle of writing"
 { kill -9 "$server" && wait "$server"; } 2>/dev/null || true  # bash would report the death too
