@@ -25,14 +25,17 @@ public:
 };
 
 // co_await run_blocking(pool, [copies] { return blocking_call(); })
-// `work` runs on a pool thread and may touch only what it owns; its result must not be void.
+// `work` runs on a pool thread and may touch only what it owns, which is gone when this returns; its result must not be void.
 template <class F, class R = std::invoke_result_t<F&>>
 Task<R> run_blocking(BlockingPool& pool, F work) {
     std::optional<R> result;
     co_await suspend([&pool, &result, &work](UniqueFunction<void()> resume) {
         // `result` lives in the awaiting frame, which stays as it is until resume().
         pool.submit([&result, work = std::move(work), resume = std::move(resume)]() mutable {
-            result.emplace(work());
+            {
+                F mine = std::move(work);
+                result.emplace(mine());
+            }
             resume();
         });
     });

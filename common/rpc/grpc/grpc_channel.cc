@@ -22,6 +22,8 @@ namespace millrace::rpc {
 
 namespace {
 
+constexpr std::string_view kDeadlinePassed = "Deadline Exceeded";
+
 // What one call needs until the library is done with it; shared with the library's tag.
 struct OutgoingCall {
     grpc::ClientContext context;
@@ -128,9 +130,12 @@ private:
             case ErrorCode::kUnavailable:
                 return Error{code, connect_failure(name_, status.error_message()), fate_of_call(status)};
             case ErrorCode::kTimedOut:
+                // The library's words for our own deadline say nothing; a server's are its reason.
+                if (status.error_message() != kDeadlinePassed) break;
                 return Error{code, name_ + " did not answer in time", fate_of_call(status)};
-            default: return Error{code, status.error_message(), fate_of_call(status)};
+            default: break;
         }
+        return Error{code, status.error_message(), fate_of_call(status)};
     }
 
     Runtime runtime_;

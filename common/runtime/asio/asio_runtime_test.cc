@@ -96,6 +96,23 @@ TEST(AsioRuntime, BlockingWorkComesBackToTheShard) {
     EXPECT_TRUE(right);
 }
 
+// A directory's lock, say, must not be held by work that has been waited for.
+TEST(AsioRuntime, WhatBlockingWorkOwnsIsGoneWhenItReturns) {
+    AsioRuntime runtime;
+    const Runtime bundle = runtime.bundle();
+    const int left = runtime.run_main([&bundle]() -> Task<int> {
+        int still_there = 0;
+        for (int i = 0; i < 2000; ++i) {
+            auto owned = std::make_shared<int>(i);
+            const std::weak_ptr<int> seen = owned;
+            (void)co_await run_blocking(bundle.blocking, [owned = std::move(owned)] { return *owned; });
+            if (!seen.expired()) ++still_there;
+        }
+        co_return still_there;
+    });
+    EXPECT_EQ(left, 0);
+}
+
 // Opening a FIFO that nobody writes hangs as a file system that went away does.
 TEST(AsioRuntime, WhatHangsOnTheRemoteDiskDoesNotHoldUpTheOther) {
     const std::string fifo = ::testing::TempDir() + "millrace-fifo-" + std::to_string(::getpid());

@@ -42,7 +42,12 @@ Task<R> on_disk_thread(BlockingPool& pool, F work) {
         [&pool](auto handler, F job) {
             pool.submit([handler = std::move(handler), job = std::move(job)]() mutable {
                 auto home = boost::asio::get_associated_executor(handler);
-                boost::asio::post(home, [handler = std::move(handler), result = job()]() mutable {
+                // The job and the file that it keeps open are gone before its caller goes on.
+                R result = [&] {
+                    F mine = std::move(job);
+                    return mine();
+                }();
+                boost::asio::post(home, [handler = std::move(handler), result = std::move(result)]() mutable {
                     std::move(handler)(std::move(result));
                 });
             });
