@@ -18,8 +18,8 @@ using Status = pb::UpdateStreamStatus;
 const StreamName kCutStream{"s", "x"};
 constexpr double kThird = 1.0 / 3;
 
-std::int64_t id(std::int32_t number, std::int32_t epoch) { return SegmentId::of(number, StreamEpoch{epoch}).value; }
-const std::int64_t k2 = id(2, 1), k3 = id(3, 1), k4 = id(4, 1), k5 = id(5, 2);
+std::int64_t cut_id(std::int32_t number, std::int32_t epoch) { return SegmentId::of(number, StreamEpoch{epoch}).value; }
+const std::int64_t k2 = cut_id(2, 1), k3 = cut_id(3, 1), k4 = cut_id(4, 1), k5 = cut_id(5, 2);
 
 class CutCalls : public testing::Test {
 protected:
@@ -31,7 +31,8 @@ protected:
         for (auto& [name, segment] : cluster.segments.segments) segment.length = 1000;
     }
     void scale(std::vector<std::int64_t> sealed, std::vector<KeyRange> ranges) {
-        EXPECT_EQ(cluster.scale(kCutStream, std::move(sealed), std::move(ranges))->status(), pb::ScaleResponse::STARTED);
+        EXPECT_EQ(cluster.scale(kCutStream, std::move(sealed), std::move(ranges))->status(),
+                  pb::ScaleResponse::STARTED);
         EXPECT_TRUE(cluster.settle());
     }
     // The store's segments with where they begin: "0@0 1@0 2@7".
@@ -130,7 +131,8 @@ TEST_F(CutCalls, AScaleWaitsForATruncation) {
     ASSERT_TRUE(cluster.run_until([&] { return cluster.record(kCutStream)->has_truncate(); }));
     std::optional<pb::ScaleResponse> scaled;
     cluster.begin([&scaled](Service& service) -> Task<void> {
-        const auto reply = co_await service.scale(Cluster::scale_request(kCutStream, {k4, k5}, {{0.0, 0.5}, {0.5, 1.0}}));
+        const auto reply =
+            co_await service.scale(Cluster::scale_request(kCutStream, {k4, k5}, {{0.0, 0.5}, {0.5, 1.0}}));
         if (reply) scaled = *reply;
     });
     cluster.world().run_for(std::chrono::seconds{1});
@@ -152,7 +154,7 @@ TEST_F(CutCalls, TellWhichCutsAreValid) {
     EXPECT_FALSE(cluster.valid(kCutStream, {{0, 0}, {1, 0}, {k2, 0}}));
     EXPECT_FALSE(cluster.valid(kCutStream, {{0, 0}, {1, 0}, {99, 0}})) << "never a segment of the stream";
     EXPECT_FALSE(cluster.valid(kCutStream, {{1, 5}, {k5, -1}})) << "5 follows 3, which follows 1";
-    EXPECT_FALSE(cluster.valid(kCutStream, {{0, 0}, {1, 0}, {id(6, 3), -1}}));
+    EXPECT_FALSE(cluster.valid(kCutStream, {{0, 0}, {1, 0}, {cut_id(6, 3), -1}}));
     EXPECT_FALSE(cluster.valid(kCutStream, {{INT64_MIN, 0}, {INT64_MAX, 0}}));
     EXPECT_EQ(cluster.call(&Service::is_stream_cut_valid, Cluster::cut({"s", "none"}, {{0, 0}})).error().code(),
               ErrorCode::kNotFound);
@@ -166,7 +168,8 @@ TEST_F(CutCalls, ListEverySegmentBetweenTwoCuts) {
     EXPECT_EQ(cluster.between(kCutStream, {}, {{0, 0}, {1, 0}}), (Ids{0, 1}));
     EXPECT_EQ(cluster.between(kCutStream, {}, {{k2, 0}, {k3, 0}, {k4, 0}}), (Ids{0, 1, k2, k3, k4}));
     // What is under way at the first cut counts, what waits at the second does not.
-    EXPECT_EQ(cluster.between(kCutStream, {{1, 500}, {k2, 100}, {k3, -1}}, {{k4, 0}, {k5, 0}}), (Ids{1, k2, k3, k4, k5}));
+    EXPECT_EQ(cluster.between(kCutStream, {{1, 500}, {k2, 100}, {k3, -1}}, {{k4, 0}, {k5, 0}}),
+              (Ids{1, k2, k3, k4, k5}));
     EXPECT_EQ(cluster.between(kCutStream, {{0, 0}, {1, 0}}, {{1, 500}, {k2, 100}, {k3, -1}}), (Ids{0, 1, k2}));
     EXPECT_EQ(cluster.between(kCutStream, {{k4, 3}, {k5, 3}}, {{k4, 3}, {k5, 3}}), (Ids{k4, k5}));
     EXPECT_EQ(cluster.between(kCutStream, {{k4, 3}, {k5, 3}}, {}), (Ids{k4, k5}))
@@ -191,8 +194,8 @@ TEST_F(CutCalls, KnowTheSegmentsThatAScaleHasToldOf) {
         using Outcome = segments::FakeSegments::Outcome;
         return what.starts_with("seal ") ? Outcome::kLost : Outcome::kNormal;
     };
-    const std::int64_t left = id(6, 3);
-    const std::int64_t right = id(7, 3);
+    const std::int64_t left = cut_id(6, 3);
+    const std::int64_t right = cut_id(7, 3);
     EXPECT_EQ(cluster.scale(kCutStream, {k4, k5}, {{0.0, 0.5}, {0.5, 1.0}})->status(), pb::ScaleResponse::STARTED);
     EXPECT_FALSE(cluster.valid(kCutStream, {{left, 0}, {right, 0}})) << "its segments may not exist yet";
     ASSERT_TRUE(cluster.run_until([&] { return cluster.record(kCutStream)->scale().published(); }));
