@@ -374,7 +374,6 @@ Task<Result<void>> StreamWorkload::truncate_once() {
     }
     const Result<void> done = co_await admin_->truncate(kStream, *position);
     if (done) ++truncations_;
-    else MR_PROBE("endtoend.truncation_failed");
     // The place between segments that wait for each other is no cut; an older one was made then, and more is left.
     bool exactly = false;
     if (done) {
