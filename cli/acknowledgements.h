@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Which events of an input are stored. Those of several segments are acknowledged in another order than they were written;
-// who has to go on after a failure wants to know up to which one all of them are.
+// Which events of an input are stored. Those of several segments are acknowledged in another order than they were
+// written; who has to go on after a failure wants to know up to which one all of them are.
 // Thread rule: any thread.
 #pragma once
 

@@ -23,7 +23,8 @@ void walk(std::vector<std::string>& words, const CLI::App& command,
 
 std::vector<std::string> command_names(const CLI::App& app) {
     std::vector<std::string> names;
-    for (const CLI::App* sub : app.get_subcommands([](const CLI::App*) { return true; })) names.push_back(sub->get_name());
+    for (const CLI::App* sub : app.get_subcommands([](const CLI::App*) { return true; }))
+        names.push_back(sub->get_name());
     return names;
 }
 
@@ -73,7 +74,8 @@ std::vector<std::string> choices_of(const CLI::Option& option) {
         const std::size_t end = std::min(type.find('|', begin), type.size());
         const std::string word = type.substr(begin, end - begin);
         // What is not in small letters stands for something.
-        const bool literal = !word.empty() && std::ranges::all_of(word, [](unsigned char c) { return std::islower(c) || c == '-'; });
+        const bool literal =
+            !word.empty() && std::ranges::all_of(word, [](unsigned char c) { return std::islower(c) || c == '-'; });
         if (literal && type.find('|') != std::string::npos) words.push_back(word);
         begin = end + 1;
     }
@@ -82,7 +84,8 @@ std::vector<std::string> choices_of(const CLI::Option& option) {
 
 bool is_path(const CLI::Option& option) {
     const std::string type = option.get_positional() ? option.get_name(true) : type_of(option);
-    return type.find("FILE") != std::string::npos || type.find("DIR") != std::string::npos || type.find("PATH") != std::string::npos;
+    return type.find("FILE") != std::string::npos || type.find("DIR") != std::string::npos ||
+           type.find("PATH") != std::string::npos;
 }
 
 }  // namespace millrace::cli

@@ -18,9 +18,10 @@ namespace millrace::cli {
 std::vector<std::string> command_names(const CLI::App& app);
 // "--output", "--help"
 std::vector<std::string> option_names(const CLI::App& app);
-// Calls `each` with every command and the words that lead to it, groups such as "stream" before what is in them. The root
-// comes first, without words.
-void for_each_command(const CLI::App& root, const std::function<void(const std::vector<std::string>& words, const CLI::App& command)>& each);
+// Calls `each` with every command and the words that lead to it, groups such as "stream" before what is in them. The
+// root comes first, without words.
+void for_each_command(const CLI::App& root,
+                      const std::function<void(const std::vector<std::string>& words, const CLI::App& command)>& each);
 bool is_group(const CLI::App& command);
 
 std::string join(const std::vector<std::string>& words, const std::string& between);

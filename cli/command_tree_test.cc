@@ -55,7 +55,8 @@ TEST_F(CommandTree, HasAnExampleOfEveryCommandThatNamesWhatThereIs) {
         for (const std::vector<std::string>& call : calls_in(command.get_footer())) {
             const CLI::App* called = &root;
             std::size_t i = 0;
-            while (i < call.size() && is_group(*called)) called = called->get_subcommand(call[i++]);  // throws what it does not know
+            while (i < call.size() && is_group(*called))
+                called = called->get_subcommand(call[i++]);  // throws what it does not know
             of_itself = of_itself || called == &command;
             const std::vector<std::string> options = option_names(*called);
             for (; i < call.size(); ++i) {

@@ -33,13 +33,15 @@ Cases cases_of(const CLI::App& root) {
     Cases cases;
     for_each_command(root, [&](const std::vector<std::string>& words, const CLI::App& command) {
         std::vector<std::string> next = command_names(command);
-        if (!next.empty()) cases.groups += "        " + case_of(words, "") + ") commands=" + bracketed(join(next, " ")) + " ;;\n";
+        if (!next.empty())
+            cases.groups += "        " + case_of(words, "") + ") commands=" + bracketed(join(next, " ")) + " ;;\n";
         for (const CLI::Option* option : flags_of(command)) {
             const std::string name = "--" + option->get_lnames().front();
             next.push_back(name);
             if (!takes_value(*option)) continue;
             cases.values += "        " + case_of(words, name) + ") value=yes";
-            if (const auto choices = choices_of(*option); !choices.empty()) cases.values += " words=" + bracketed(join(choices, " "));
+            if (const auto choices = choices_of(*option); !choices.empty())
+                cases.values += " words=" + bracketed(join(choices, " "));
             if (is_path(*option)) cases.values += " paths=yes";
             cases.values += " ;;\n";
         }
@@ -148,7 +150,9 @@ complete -c millrace -f
 
 std::string bash_completion(const CLI::App& root) {
     const Cases cases = cases_of(root);
-    return filled(kBash, {{"@GROUPS@", cases.groups}, {"@VALUES@", cases.values}, {"@WORDS@", cases.words}, {"@PATHS@", cases.paths}});
+    return filled(
+        kBash,
+        {{"@GROUPS@", cases.groups}, {"@VALUES@", cases.values}, {"@WORDS@", cases.words}, {"@PATHS@", cases.paths}});
 }
 
 std::string zsh_completion(const CLI::App& root) {
@@ -164,8 +168,8 @@ std::string fish_completion(const CLI::App& root) {
     std::string script{kFish};
     for_each_command(root, [&](const std::vector<std::string>& words, const CLI::App& command) {
         const std::vector<std::string> below = command_names(command);
-        const std::string at = "complete -c millrace -n " +
-                               fish_quoted("__millrace_at \"" + join(words, " ") + "\"" + (below.empty() ? "" : " " + join(below, " ")));
+        const std::string at = "complete -c millrace -n " + fish_quoted("__millrace_at \"" + join(words, " ") + "\"" +
+                                                                        (below.empty() ? "" : " " + join(below, " ")));
         for (const CLI::App* sub : command.get_subcommands([](const CLI::App*) { return true; })) {
             script += at + " -a " + sub->get_name() + " -d " + fish_quoted(sub->get_description()) + "\n";
         }
@@ -179,7 +183,8 @@ std::string fish_completion(const CLI::App& root) {
         }
         for (const CLI::Option* argument : positionals_of(command)) {
             if (is_path(*argument)) script += at + " -F\n";
-            if (const auto choices = choices_of(*argument); !choices.empty()) script += at + " -a " + fish_quoted(join(choices, " ")) + "\n";
+            if (const auto choices = choices_of(*argument); !choices.empty())
+                script += at + " -a " + fish_quoted(join(choices, " ")) + "\n";
         }
     });
     return script;

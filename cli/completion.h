@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Completion scripts for shells, generated from the commands themselves: command words, options, words that an option lists,
-// and names of files where those are wanted. Pure.
+// Completion scripts for shells, generated from the commands themselves: command words, options, words that an option
+// lists, and names of files where those are wanted. Pure.
 #pragma once
 
 #include <string>

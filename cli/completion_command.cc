@@ -12,7 +12,8 @@
 namespace millrace::cli {
 
 void add_completion_command(CLI::App& root, CommandLine& line) {
-    CLI::App* command = root.add_subcommand("completion", "Print a script that completes commands and options in a shell");
+    CLI::App* command =
+        root.add_subcommand("completion", "Print a script that completes commands and options in a shell");
     const auto shell = std::make_shared<std::string>();
     command->add_option("SHELL", *shell, "bash, zsh or fish")
         ->required()

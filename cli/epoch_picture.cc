@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A picture is made in two steps: a grid of segment ids, key rows by epochs, and then lines wherever two neighbours differ.
+// A picture is made in two steps: a grid of segment ids, key rows by epochs, and then lines wherever two
+// neighbours differ.
 #include "cli/epoch_picture.h"
 
 #include <algorithm>
@@ -52,7 +53,10 @@ SegmentId segment_at(const EpochDescription& epoch, double key) {
 class Picture {
 public:
     Picture(const std::vector<EpochDescription>& epochs, const PictureFrame& frame)
-        : all_{epochs}, frame_{frame}, columns_{std::max(frame.columns, kColumnsLeast)}, lines_{std::max(frame.lines, kLinesLeast)} {
+        : all_{epochs},
+          frame_{frame},
+          columns_{std::max(frame.columns, kColumnsLeast)},
+          lines_{std::max(frame.lines, kLinesLeast)} {
         choose_epochs();
         choose_rows();
         for (const double key : rows_) {
@@ -151,9 +155,12 @@ private:
     std::string left_out() const {
         std::string text;
         const auto before = all_[first_].epoch.number();
-        if (before > 0) text += "\n" + std::to_string(before) + (before == 1 ? " older epoch is" : " older epochs are") + " left out";
+        if (before > 0)
+            text +=
+                "\n" + std::to_string(before) + (before == 1 ? " older epoch is" : " older epochs are") + " left out";
         if (rows_.size() < rows_of_all_) {
-            text += "\n" + std::to_string(rows_.size()) + " of " + std::to_string(rows_of_all_) + " key ranges are shown";
+            text +=
+                "\n" + std::to_string(rows_.size()) + " of " + std::to_string(rows_of_all_) + " key ranges are shown";
         }
         return text;
     }
@@ -167,8 +174,8 @@ private:
     const PictureFrame& frame_;
     const std::size_t columns_;
     const std::size_t lines_;
-    std::size_t cell_ = 0;       // the width of an epoch's column, without its line
-    std::size_t first_ = 0;      // of the epochs shown, in all_
+    std::size_t cell_ = 0;      // the width of an epoch's column, without its line
+    std::size_t first_ = 0;     // of the epochs shown, in all_
     std::vector<double> rows_;  // the lowest key of each row shown
     std::size_t rows_of_all_ = 0;
     std::vector<std::vector<SegmentId>> grid_;  // by row and epoch shown

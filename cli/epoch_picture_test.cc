@@ -26,7 +26,8 @@ public:
     History& scale(const std::vector<std::int32_t>& old, const std::vector<KeyRange>& ranges) {
         EpochDescription epoch = epochs.back();
         epoch.epoch = StreamEpoch{epoch.epoch.number() + 1};
-        std::erase_if(epoch.segments, [&](const EpochSegment& s) { return std::ranges::find(old, s.id.number()) != old.end(); });
+        std::erase_if(epoch.segments,
+                      [&](const EpochSegment& s) { return std::ranges::find(old, s.id.number()) != old.end(); });
         for (const KeyRange& range : ranges) epoch.segments.push_back({SegmentId::of(next_++, epoch.epoch), range});
         std::ranges::sort(epoch.segments, {}, &EpochSegment::range);
         epochs.push_back(std::move(epoch));

@@ -21,7 +21,7 @@ public:
     virtual ~EventInput() = default;
 
     struct Item {
-        bool end = false;  // of the input; no text
+        bool end = false;       // of the input; no text
         std::string_view text;  // until the next call
     };
     // Errors name the event's number, or are the source's. After an error there is nothing more.

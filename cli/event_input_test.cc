@@ -14,7 +14,8 @@ namespace millrace::cli {
 namespace {
 
 EventInput::Source pieces_of(std::string text, std::size_t step) {
-    return [text = std::move(text), at = std::size_t{0}, step](char* into, std::size_t size) mutable -> Result<std::size_t> {
+    return [text = std::move(text), at = std::size_t{0}, step](char* into,
+                                                               std::size_t size) mutable -> Result<std::size_t> {
         const std::size_t n = std::min({size, step, text.size() - at});
         text.copy(into, n, at);
         at += n;
@@ -52,7 +53,10 @@ TEST(LengthReader, NamesTheEventAndTheByteWhereItIsWrong) {
     const std::vector<std::pair<std::string, std::string>> cases{
         {"\x7f\xff\xff\xff", "event 3 at byte 14 has a length of 2147483647; an event has at most 100 bytes"},
         {std::string{"\0\0", 2}, "event 3 at byte 14: the input ends after 2 of its 4 bytes of length"},
-        {std::string{"\0\0\0\x05" "ab", 6}, "event 3 at byte 14: the input ends after 2 of its 5 bytes"},
+        {std::string{"\0\0\0\x05"
+                     "ab",
+                     6},
+         "event 3 at byte 14: the input ends after 2 of its 5 bytes"},
     };
     for (const auto& [end, expected] : cases) {
         LengthReader reader{pieces_of(good + end, 7), 100};

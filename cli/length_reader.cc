@@ -57,8 +57,8 @@ Result<LengthReader::Length> LengthReader::next_length() {
     BigEndianReader reader{as_bytes(std::string_view{prefix.data(), prefix.size()})};
     const std::size_t bytes = reader.u32();
     if (bytes > event_bytes_max_) {
-        return Error{ErrorCode::kTooLarge, where() + " has a length of " + std::to_string(bytes) + "; an event has at most " +
-                                               std::to_string(event_bytes_max_) + " bytes"};
+        return Error{ErrorCode::kTooLarge, where() + " has a length of " + std::to_string(bytes) +
+                                               "; an event has at most " + std::to_string(event_bytes_max_) + " bytes"};
     }
     return Length{.bytes = bytes};
 }

@@ -21,8 +21,8 @@ class LengthReader final : public EventInput {
 public:
     LengthReader(Source source, std::size_t event_bytes_max);
 
-    // kTooLarge: the length is beyond the bound. kCorrupt: the input ends inside an event. Both name the event's number and
-    // the byte at which its length begins; otherwise the source's errors.
+    // kTooLarge: the length is beyond the bound. kCorrupt: the input ends inside an event. Both name the event's number
+    // and the byte at which its length begins; otherwise the source's errors.
     Result<Item> next() override;
     Result<bool> skip() override;
     std::string_view noun() const override { return "event"; }
@@ -45,7 +45,7 @@ private:
     std::size_t begin_ = 0;  // of what has not been taken, up to end_
     std::size_t end_ = 0;
     std::string event_;
-    std::uint64_t taken_ = 0;     // bytes of the input
+    std::uint64_t taken_ = 0;      // bytes of the input
     std::uint64_t begins_at_ = 0;  // the event's length, in bytes of the input
 };
 

@@ -27,11 +27,14 @@ std::string epochs_json(const StreamName& name, bool sealed, const std::vector<E
     for (const EpochDescription& epoch : epochs) {
         EpochsJson segments = EpochsJson::array();
         for (const EpochSegment& segment : epoch.segments) {
-            segments.push_back({{"id", segment.id.value}, {"min_key", segment.range.low}, {"max_key", segment.range.high}});
+            segments.push_back(
+                {{"id", segment.id.value}, {"min_key", segment.range.low}, {"max_key", segment.range.high}});
         }
         list.push_back({{"epoch", epoch.epoch.number()}, {"segments", std::move(segments)}});
     }
-    return EpochsJson{{"scope", name.scope}, {"stream", name.stream}, {"state", sealed ? "sealed" : "active"}, {"epochs", list}}.dump(2);
+    return EpochsJson{
+        {"scope", name.scope}, {"stream", name.stream}, {"state", sealed ? "sealed" : "active"}, {"epochs", list}}
+        .dump(2);
 }
 
 int show_epochs(const CommandLine& line, const EpochsArguments& arguments) {
@@ -41,7 +44,8 @@ int show_epochs(const CommandLine& line, const EpochsArguments& arguments) {
         const TerminalSize terminal = terminal_size(kStandardOutput);
         // A column is never narrower than this, so that no more would fit.
         constexpr std::size_t kColumnLeast = 4;
-        std::size_t at_most = line.json() ? std::numeric_limits<std::size_t>::max() : terminal.columns / kColumnLeast + 1;
+        std::size_t at_most =
+            line.json() ? std::numeric_limits<std::size_t>::max() : terminal.columns / kColumnLeast + 1;
         if (arguments.last > 0) at_most = std::min(at_most, arguments.last);
         const auto epochs = streams.epochs(name, at_most);
         if (!epochs) return fail(line, epochs.error());
@@ -52,7 +56,8 @@ int show_epochs(const CommandLine& line, const EpochsArguments& arguments) {
                                  .sealed = description->sealed};
         const std::string head = name.to_string() + ": " + (description->sealed ? "sealed" : "active") + ", epoch " +
                                  std::to_string(description->epoch.number());
-        if (epochs->empty()) return fail(line, {ErrorCode::kNotFound, "the controller knows no epoch of " + name.to_string()});
+        if (epochs->empty())
+            return fail(line, {ErrorCode::kNotFound, "the controller knows no epoch of " + name.to_string()});
         return print_line(line, head + "\n" + draw_epochs(*epochs, frame)) ? kDone : kFailed;
     });
 }
@@ -63,7 +68,8 @@ void add_stream_epochs_command(CLI::App& stream, CommandLine& line) {
     const auto arguments = std::make_shared<EpochsArguments>();
     CLI::App* command = stream.add_subcommand("epochs", "Show how a stream was split and merged, as a picture");
     command->add_option("SCOPE/STREAM", arguments->stream, "The stream")->required();
-    command->add_option("--last", arguments->last, "Only the newest N epochs; without it as many as fit, or all as JSON")
+    command
+        ->add_option("--last", arguments->last, "Only the newest N epochs; without it as many as fit, or all as JSON")
         ->check(CLI::Range(1, 1'000'000))
         ->type_name("N");
     add_client_options(*command, line);
@@ -72,7 +78,8 @@ void add_stream_epochs_command(CLI::App& stream, CommandLine& line) {
         "Examples:\n"
         "  millrace stream epochs logs/dpkg\n"
         "  millrace stream epochs logs/dpkg --last 10 --output json");
-    command->callback([&line, arguments] { line.action = [&line, arguments] { return show_epochs(line, *arguments); }; });
+    command->callback(
+        [&line, arguments] { line.action = [&line, arguments] { return show_epochs(line, *arguments); }; });
 }
 
 }  // namespace millrace::cli

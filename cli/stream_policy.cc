@@ -44,22 +44,28 @@ bool PolicyWords::empty() const {
 void add_policy_options(CLI::App& command, PolicyWords& words) {
     command
         .add_option("--scaling", words.scaling,
-                    "Whether the server scales by the load of segments (kib: KiB/s, events: events/s) or only a hand does; kept, "
+                    "Whether the server scales by the load of segments (kib: KiB/s, events: events/s) or only a hand "
+                    "does; kept, "
                     "and not acted upon yet")
         ->check(CLI::IsMember({"fixed", "kib", "events"}).description(""))
         ->type_name("fixed|kib|events");
-    command.add_option("--target-rate", words.target_rate, "With --scaling kib|events: the load beyond which a segment is split")
+    command
+        .add_option("--target-rate", words.target_rate,
+                    "With --scaling kib|events: the load beyond which a segment is split")
         ->check(CLI::Range(1, INT32_MAX))
         ->type_name("N");
     command.add_option("--scale-factor", words.scale_factor, "With --scaling kib|events: into how many parts at most")
         ->check(CLI::Range(1, INT32_MAX))
         ->type_name("N");
     command
-        .add_option("--retention", words.retention,
-                    "By what the server truncates the stream; kept, and not acted upon yet: see 'millrace stream truncate'")
+        .add_option(
+            "--retention", words.retention,
+            "By what the server truncates the stream; kept, and not acted upon yet: see 'millrace stream truncate'")
         ->check(CLI::IsMember({"none", "time", "size"}).description(""))
         ->type_name("none|time|size");
-    command.add_option("--keep-at-least", words.keep_at_least, "With --retention: what stays in any case, such as 7d or 10GiB")
+    command
+        .add_option("--keep-at-least", words.keep_at_least,
+                    "With --retention: what stays in any case, such as 7d or 10GiB")
         ->type_name("AMOUNT");
     command.add_option("--keep-at-most", words.keep_at_most, "With --retention: what stays at most; 0: no bound")
         ->type_name("AMOUNT");
@@ -73,7 +79,8 @@ Result<StreamConfig> apply(const PolicyWords& words, StreamConfig config) {
                              : *words.scaling == "kib" ? Scaling::kKibibytes
                                                        : Scaling::kEvents;
         // Rates of another unit mean nothing.
-        if (type != config.scaling.by) config.scaling = {.by = type, .target_rate = 0, .split_max = type == Scaling::kHand ? 0 : 2};
+        if (type != config.scaling.by)
+            config.scaling = {.by = type, .target_rate = 0, .split_max = type == Scaling::kHand ? 0 : 2};
     }
     if (config.scaling.by == Scaling::kHand && (words.target_rate || words.scale_factor)) {
         return wrong("--target-rate and --scale-factor need --scaling kib or --scaling events");
@@ -85,7 +92,7 @@ Result<StreamConfig> apply(const PolicyWords& words, StreamConfig config) {
     }
 
     if (words.retention) {
-        const Retention type = *words.retention == "none" ? Retention::kNothing
+        const Retention type = *words.retention == "none"   ? Retention::kNothing
                                : *words.retention == "time" ? Retention::kMilliseconds
                                                             : Retention::kBytes;
         if (type != config.retention.by) config.retention = {.by = type, .least = 0, .most = 0};

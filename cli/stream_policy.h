@@ -38,7 +38,8 @@ Result<StreamConfig> apply(const PolicyWords& words, StreamConfig config);
 
 // {"type": "fixed"}, {"type": "events", "target_rate": 1000, "scale_factor": 2}
 nlohmann::ordered_json to_json(const ScalingPolicy& policy);
-// {"type": "none"}, {"type": "time", "keep_at_least_ms": 86400000, "keep_at_most_ms": null}, {"type": "size", "keep_at_least_bytes": ...}
+// {"type": "none"}, {"type": "time", "keep_at_least_ms": 86400000, "keep_at_most_ms": null}, {"type": "size",
+// "keep_at_least_bytes": ...}
 nlohmann::ordered_json to_json(const RetentionPolicy& policy);
 // "scaled by hand", "to be split at 1000 events/s into 2"
 std::string spelled(const ScalingPolicy& policy);

@@ -33,7 +33,8 @@ TEST(StreamPolicy, ReadsRatesAndAmounts) {
     EXPECT_EQ(config->scaling, (ScalingPolicy{ScalingPolicy::By::kEvents, 100, 2}));
     EXPECT_EQ(config->retention, (RetentionPolicy{RetentionPolicy::By::kMilliseconds, 604'800'000, 2'592'000'000}));
     EXPECT_EQ(to_json(config->scaling).dump(), R"({"type":"events","target_rate":100,"scale_factor":2})");
-    EXPECT_EQ(to_json(config->retention).dump(), R"({"type":"time","keep_at_least_ms":604800000,"keep_at_most_ms":2592000000})");
+    EXPECT_EQ(to_json(config->retention).dump(),
+              R"({"type":"time","keep_at_least_ms":604800000,"keep_at_most_ms":2592000000})");
     EXPECT_EQ(spelled(config->scaling), "to be split at 100 events/s into 2");
     EXPECT_EQ(spelled(config->retention), "to keep at least 168h and at most 720h");
 
@@ -45,7 +46,8 @@ TEST(StreamPolicy, ReadsRatesAndAmounts) {
     const auto changed = apply(size, *config);
     ASSERT_TRUE(changed.ok());
     EXPECT_EQ(changed->retention, (RetentionPolicy{RetentionPolicy::By::kBytes, std::int64_t{10} << 30, 0}));
-    EXPECT_EQ(to_json(changed->retention).dump(), R"({"type":"size","keep_at_least_bytes":10737418240,"keep_at_most_bytes":null})");
+    EXPECT_EQ(to_json(changed->retention).dump(),
+              R"({"type":"size","keep_at_least_bytes":10737418240,"keep_at_most_bytes":null})");
     EXPECT_EQ(changed->scaling, ScalingPolicy{});
 }
 

@@ -19,15 +19,16 @@ int show_version(const CommandLine& line, bool json_wanted) {
     const wire::Hello hello;
     const std::string commit = kCommit;
     if (json_wanted) {
-        const nlohmann::ordered_json json{{"version", kVersion},
-                                          {"commit", commit.empty() ? nlohmann::ordered_json{} : nlohmann::ordered_json(commit)},
-                                          {"wire_protocol", {{"lowest", hello.low_version}, {"highest", hello.high_version}}},
-                                          {"controller_protocol", kControllerProtocol}};
+        const nlohmann::ordered_json json{
+            {"version", kVersion},
+            {"commit", commit.empty() ? nlohmann::ordered_json{} : nlohmann::ordered_json(commit)},
+            {"wire_protocol", {{"lowest", hello.low_version}, {"highest", hello.high_version}}},
+            {"controller_protocol", kControllerProtocol}};
         return print_line(line, json.dump()) ? kDone : kFailed;
     }
     return print_line(line, std::string{"millrace "} + kVersion + (commit.empty() ? "" : " (commit " + commit + ")") +
-                                "\nwire protocol " + std::to_string(hello.low_version) + " to " + std::to_string(hello.high_version) +
-                                ", controller protocol " + kControllerProtocol)
+                                "\nwire protocol " + std::to_string(hello.low_version) + " to " +
+                                std::to_string(hello.high_version) + ", controller protocol " + kControllerProtocol)
                ? kDone
                : kFailed;
 }

@@ -43,7 +43,8 @@ struct WriteTotals {
 // One run of the command: from the input to the writer, and to the end of what was handed to it.
 class WriteRun {
 public:
-    WriteRun(const CommandLine& line, const WriteArguments& arguments, EventInput& input, KeyRule* rule, EventWriter& writer)
+    WriteRun(const CommandLine& line, const WriteArguments& arguments, EventInput& input, KeyRule* rule,
+             EventWriter& writer)
         : arguments_{arguments},
           input_{input},
           rule_{rule},
@@ -81,10 +82,13 @@ private:
     std::string numbered_;
 };
 
-// What a writer may have outstanding. It would wait at its own bound, which is beyond, without looking for stop signals.
+// What a writer may have outstanding. It would wait at its own bound, which is beyond, without looking for
+// stop signals.
 constexpr std::uint64_t kOutstandingMax = 64 * 1024 * 1024;
 constexpr WriterOptions kWriterOptions{.memory_bytes = kOutstandingMax + 4 * kMaxEventBytes};
+// Small events cost more than their bytes.
 constexpr std::uint64_t kBytesPerLook = 1024 * 1024;
+constexpr std::uint64_t kEventsPerLook = 4096;
 // The delay until room, an acknowledgement or a stop signal is noticed.
 constexpr std::int64_t kWaitTurnNs = 1'000'000;
 
@@ -92,9 +96,9 @@ Result<void> WriteRun::write_all_events() {
     while (input_.number() < arguments_.skip) {
         MR_TRY(const bool more, input_.skip());
         if (!more) {
-            return Error{ErrorCode::kInvalidArgument, "the input has only " + std::to_string(input_.number()) + " " +
-                                                          std::string{input_.noun()} + "s; nothing is left after --skip " +
-                                                          std::to_string(arguments_.skip)};
+            return Error{ErrorCode::kInvalidArgument,
+                         "the input has only " + std::to_string(input_.number()) + " " + std::string{input_.noun()} +
+                             "s; nothing is left after --skip " + std::to_string(arguments_.skip)};
         }
     }
     std::uint64_t look_at = kBytesPerLook;
@@ -104,7 +108,7 @@ Result<void> WriteRun::write_all_events() {
         MR_TRY_VOID(write_one(item.text));
         ++totals_.events;
         totals_.bytes += item.text.size() + 1;
-        if (totals_.bytes < look_at) continue;
+        if (totals_.bytes < look_at && totals_.events % kEventsPerLook != 0) continue;
         look_at = totals_.bytes + kBytesPerLook;
         progress_.show(totals_.events, totals_.bytes);
         MR_TRY_VOID(wait_for_room());
@@ -122,15 +126,16 @@ Result<void> WriteRun::write_one(std::string_view text) {
     }
     const auto which = [&] { return std::string{input_.noun()} + " " + std::to_string(number); };
     if (payload.size() > kMaxEventBytes) {
-        return Error{ErrorCode::kTooLarge,
-                     which() + " is longer than " + std::to_string(kMaxEventBytes) + " bytes with its number before it"};
+        return Error{ErrorCode::kTooLarge, which() + " is longer than " + std::to_string(kMaxEventBytes) +
+                                               " bytes with its number before it"};
     }
     const auto ended = [this, number](const Result<void>& result) { acknowledgements_.ended(number, result.ok()); };
     if (rule_ == nullptr) return writer_.write_unkeyed(payload, ended);
 
     std::optional<std::string_view> key = rule_->key_of(text);
     if (!key && arguments_.has_key_regex) {
-        return Error{ErrorCode::kInvalidArgument, which() + " does not match the --key-regex '" + arguments_.key_regex + "'"};
+        return Error{ErrorCode::kInvalidArgument,
+                     which() + " does not match the --key-regex '" + arguments_.key_regex + "'"};
     }
     if (!key) {
         ++totals_.without_field;
@@ -142,8 +147,9 @@ Result<void> WriteRun::write_one(std::string_view text) {
 Result<void> WriteRun::check_stall() {
     const std::chrono::nanoseconds stalled = progress_.stalled();
     if (retry_.count() == 0 || stalled < retry_) return ok();
-    return Error{ErrorCode::kTimedOut, "nothing was acknowledged for " + config::to_string(config::Duration{retry_}) +
-                                           " (--retry-timeout): the server is gone, or its disk is full",
+    return Error{ErrorCode::kTimedOut,
+                 "nothing was acknowledged for " + config::to_string(config::Duration{retry_}) +
+                     " (--retry-timeout): the server is gone, or its disk is full",
                  Fate::kUnknown};
 }
 
@@ -182,8 +188,9 @@ Result<void> WriteRun::settle() {
 std::string WriteRun::how_to_go_on() const {
     const std::string noun{input_.noun()};
     const std::uint64_t last = acknowledged().all_up_to;
-    std::string text = last == 0 ? "no " + noun + " is stored for certain: begin again"
-                                 : noun + "s 1 to " + std::to_string(last) + " are stored: go on with --skip " + std::to_string(last);
+    std::string text =
+        last == 0 ? "no " + noun + " is stored for certain: begin again"
+                  : noun + "s 1 to " + std::to_string(last) + " are stored: go on with --skip " + std::to_string(last);
     const std::uint64_t sent_behind = totals_.events - (last - arguments_.skip);
     if (sent_behind == 0) return text;
     return text + ". Of the " + std::to_string(sent_behind) + " " + noun +
@@ -234,7 +241,8 @@ int write_command(const CommandLine& line, const WriteArguments& arguments) {
     int code = kDone;
     if (!result) code = fail(line, result.error());
     // A writer that broke says so at every call: once is enough.
-    if (!settled && (result.ok() || settled.error().detail() != result.error().detail())) code = fail(line, settled.error());
+    if (!settled && (result.ok() || settled.error().detail() != result.error().detail()))
+        code = fail(line, settled.error());
     if (code != kDone) std::cerr << "millrace write: " << run.how_to_go_on() << std::endl;
     if (run.totals().without_field > 0) {
         std::cerr << "millrace write: " << run.totals().without_field << " " << input->noun() << "s have no field "
@@ -259,24 +267,30 @@ void add_write_command(CLI::App& root, CommandLine& line) {
     CLI::App* write = root.add_subcommand("write", "Write the lines of a file, or of stdin, as events");
     write->add_option("SCOPE/STREAM", arguments->stream, "The stream")->required();
     write->add_option("FILE", arguments->file, "A file; '-' is stdin")->capture_default_str();
-    CLI::Option* field = write->add_option("--key-field", arguments->key_field,
-                                           "Key: the Nth field (from 1) between blanks or tabs; empty where a line has fewer")
-                             ->check(CLI::Range(1, 1'000'000))
-                             ->type_name("N");
-    CLI::Option* regex = write->add_option("--key-regex", arguments->key_regex,
-                                           "Key: the first group of this expression, or the whole match (RE2 syntax); "
-                                           "a line that does not match is an error")
+    CLI::Option* field =
+        write
+            ->add_option("--key-field", arguments->key_field,
+                         "Key: the Nth field (from 1) between blanks or tabs; empty where a line has fewer")
+            ->check(CLI::Range(1, 1'000'000))
+            ->type_name("N");
+    CLI::Option* regex = write
+                             ->add_option("--key-regex", arguments->key_regex,
+                                          "Key: the first group of this expression, or the whole match (RE2 syntax); "
+                                          "a line that does not match is an error")
                              ->type_name("RE");
     CLI::Option* key = write->add_option("--key", arguments->key, "Key: this, for all lines")->type_name("KEY");
     field->excludes(regex)->excludes(key);
     regex->excludes(key);
     write->add_flag("--number", arguments->number, "Put the line's number (from 1) and a blank before each event");
-    write->add_option("--framing", arguments->framing,
-                      "How the input is cut into events: length: 4 bytes, big-endian, and so many bytes of event")
+    write
+        ->add_option("--framing", arguments->framing,
+                     "How the input is cut into events: length: 4 bytes, big-endian, and so many bytes of event")
         ->check(CLI::IsMember({"lines", "length"}).description(""))
         ->type_name("lines|length")
         ->capture_default_str();
-    write->add_option("--skip", arguments->skip, "Pass over the first N lines, as the message of a write that failed says")
+    write
+        ->add_option("--skip", arguments->skip,
+                     "Pass over the first N lines, as the message of a write that failed says")
         ->check(CLI::Range(std::uint64_t{0}, std::uint64_t{1} << 62))
         ->type_name("N");
     add_client_options(*write, line);

@@ -27,8 +27,8 @@ void WriteProgress::show(std::uint64_t events, std::uint64_t bytes) {
     next_ns_ = now + kShowEveryNs;
     shown_ = true;
     const EventWriter::Stats stats = writer_.stats();
-    std::cerr << "\r\x1b[K" << with_commas(events) << ' ' << noun_ << "s read (" << with_commas(bytes / 1'000'000) << " MB), "
-              << with_commas(stats.acknowledged_events) << " events acknowledged";
+    std::cerr << "\r\x1b[K" << with_commas(events) << ' ' << noun_ << "s read (" << with_commas(bytes / 1'000'000)
+              << " MB), " << with_commas(stats.acknowledged_events) << " events acknowledged";
     if (stats.reconnects > 0) std::cerr << ", " << stats.reconnects << " reconnects";
     std::cerr << std::flush;
 }
@@ -59,10 +59,11 @@ std::chrono::nanoseconds WriteProgress::stalled() {
 void WriteProgress::warn(std::int64_t stalled_ns) {
     warned_ = true;
     wipe();
-    std::cerr << "millrace write: nothing was acknowledged for " << stalled_ns / 1'000'000'000
-              << " s: the server is gone, or its disk is full (its /health says so). Still trying; Ctrl-C ends it and tells "
-                 "what is stored"
-              << std::endl;
+    std::cerr
+        << "millrace write: nothing was acknowledged for " << stalled_ns / 1'000'000'000
+        << " s: the server is gone, or its disk is full (its /health says so). Still trying; Ctrl-C ends it and tells "
+           "what is stored"
+        << std::endl;
 }
 
 }  // namespace millrace::cli

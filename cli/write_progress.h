@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a writing command says on the way: a line on a terminal that is written over again and again and wiped at the end, and
-// a warning when nothing is acknowledged for long. Thread rule: one thread.
+// What a writing command says on the way: a line on a terminal that is written over again and again and wiped at the
+// end, and a warning when nothing is acknowledged for long.
+// Thread rule: one thread.
 #pragma once
 
 #include <chrono>

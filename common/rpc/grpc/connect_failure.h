@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Why there is no connection, in words for a human. The library tells it only as text that is not promised to anybody, so what
-// is not recognized is passed on as it came. Pure.
+// Why there is no connection, in words for a human. The library tells it only as text that is not promised to anybody,
+// so what is not recognized is passed on as it came. Pure.
 #pragma once
 
 #include <string>
