@@ -6,9 +6,12 @@
 // stream, no reader group and no segment is left: the scope can be deleted, and `millrace admin segments` of the
 // directory lists none.
 //
-//     millrace_controller_kill_loop MILLRACE DIRECTORY KILLS [SEED]
+// The environment may say how often, and with which seed: CONTROLLER_KILLS=200 CONTROLLER_SEED=2.
+#include <gtest/gtest.h>
+
 #include <atomic>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -60,7 +63,7 @@ public:
         });
     }
 
-    void run(int kills) {
+    void run(std::uint64_t kills) {
         start();
         block_on(asio_.executor(), [this]() -> Task<bool> {
             co_await expect<pb::CreateScopeStatus>("createScope", scope(), {0});
@@ -71,7 +74,7 @@ public:
             }
             co_return true;
         });
-        for (int kill = 0; kill < kills; ++kill) {
+        for (std::uint64_t kill = 0; kill < kills; ++kill) {
             wait_for_answers(random_.between(kAnswersMin, kAnswersMax));
             server_->kill();
             start();
@@ -92,8 +95,9 @@ public:
                             directory_ + "/log"};
         const std::string left = admin.read_to_end();
         if (left.find("\"segment\"") != std::string::npos) fail("left over: " + left);
-        std::printf("%d kills, %llu calls answered, %llu lives, nothing left over\n", kills,
-                    static_cast<unsigned long long>(answers_.load()), static_cast<unsigned long long>(lives_));
+        std::printf("%llu kills, %llu calls answered, %llu lives, nothing left over\n",
+                    static_cast<unsigned long long>(kills), static_cast<unsigned long long>(answers_.load()),
+                    static_cast<unsigned long long>(lives_));
     }
 
 private:
@@ -236,22 +240,21 @@ private:
     std::uint64_t lives_ = 0;
 };
 
-}  // namespace
-}  // namespace millrace::system_tests
+std::uint64_t from_environment(const char* name, std::uint64_t otherwise) {
+    const char* const text = std::getenv(name);
+    return text == nullptr ? otherwise : std::stoull(text);
+}
 
-int main(int argc, char** argv) {
-    if (argc < 4) {
-        std::fprintf(stderr, "usage: millrace_controller_kill_loop MILLRACE DIRECTORY KILLS [SEED]\n");
-        return 2;
-    }
-    const std::string directory = std::string{argv[2]} + "/controller-kill-loop";
+TEST(ControllerKills, LeaveNothingHalfDoneAndNothingOver) {
+    const std::string directory = ::testing::TempDir() + "millrace-controller-kills";
     std::filesystem::remove_all(directory);
     std::filesystem::create_directories(directory);
-    const std::uint64_t seed = argc > 4 ? std::stoull(argv[4]) : 1;
     {
-        millrace::system_tests::KillLoop loop{argv[1], directory, seed};
-        loop.run(std::stoi(argv[3]));
+        KillLoop loop{MR_MILLRACE, directory, from_environment("CONTROLLER_SEED", 1)};
+        loop.run(from_environment("CONTROLLER_KILLS", 10));
     }
     std::filesystem::remove_all(directory);
-    return 0;
 }
+
+}  // namespace
+}  // namespace millrace::system_tests
