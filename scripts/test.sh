@@ -45,7 +45,7 @@ run_ctest() {
 }
 
 # Code that meets threads: the runtime on the kernel, and what lets other threads in.
-threaded='^millrace_(runtime|runtime_asio|transport|telemetry|rpc|rpc_grpc|endtoend)_test$'
+threaded='^millrace_(runtime|runtime_asio|transport|telemetry|rpc|rpc_grpc|client|endtoend)_test$'
 
 if wanted install; then part "install" "$root/scripts/install-tests.sh"; fi
 if wanted asan; then
