@@ -380,8 +380,10 @@ TEST_F(ClientTest, TruncatesWhereAReaderIsBetweenSegments) {
     EXPECT_EQ(cut_at({{a, 7}, {b, 5}}), (Cut{{a, 7}, {b, 5}}));
     EXPECT_EQ(cut_at({{e, 1}, {d, 2}}), (Cut{{e, 1}, {d, 2}}));
     // The first segment is read and only its second successor waits, for the other one.
-    EXPECT_EQ(cut_at({{a, 7}, {b, 5}, {c, 3}}), (Cut{{a, 7}, {b, 5}}));
-    EXPECT_EQ(cut_at({{a, 7}, {b, 5}, {e, 1}}), (Cut{{a, 7}, {b, 5}}));
+    EXPECT_EQ(cut_at({{a, 7}, {b, 5}, {c, 3}}), (Cut{{b, 5}, {c, 3}, {d, -1}}));
+    EXPECT_EQ(cut_at({{a, 7}, {b, 5}, {e, 1}}), (Cut{{b, 5}, {e, 1}, {d, -1}}));
+    // So it is where a reader began behind the first.
+    EXPECT_EQ(cut_at({{b, 5}, {c, 3}}), (Cut{{b, 5}, {c, 3}, {d, -1}}));
 }
 
 TEST_F(ClientTest, ListsTheEpochsOfAStream) {

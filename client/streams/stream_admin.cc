@@ -9,6 +9,7 @@
 
 #include "client/reader/check_position.h"
 #include "client/segment/retry.h"
+#include "client/streams/stream_cut.h"
 
 namespace millrace::client {
 
@@ -174,27 +175,6 @@ Task<Result<std::vector<wire::StreamSegmentInfo>>> StreamAdmin::segment_infos(St
     co_return infos;
 }
 
-Task<std::map<SegmentId, std::int64_t>> StreamAdmin::as_cut(StreamName stream, std::map<SegmentId, std::int64_t> place) {
-    const StreamEpoch newest = place.rbegin()->first.epoch();
-    std::vector<SegmentId> open;
-    for (const auto& [segment, offset] : place) open.push_back(segment);
-    std::set<SegmentId> seen{open.begin(), open.end()};
-    while (!open.empty()) {
-        const SegmentId segment = open.back();
-        open.pop_back();
-        // Who comes later is of a later epoch.
-        if (segment.epoch() >= newest) continue;
-        const auto successors = co_await client_.controller.successors(stream, segment, client_.controller.normally());
-        // The controller judges the cut anyway.
-        if (!successors) continue;
-        for (const Successor& successor : *successors) {
-            place.erase(successor.segment.id);
-            if (seen.insert(successor.segment.id).second) open.push_back(successor.segment.id);
-        }
-    }
-    co_return place;
-}
-
 Task<Result<StreamEpoch>> StreamAdmin::newest_epoch(StreamName stream) {
     MR_CO_TRY(const auto current, co_await client_.controller.current_segments(stream, client_.controller.normally()));
     std::vector<SegmentId> ids;
@@ -320,11 +300,47 @@ Task<Result<void>> StreamAdmin::update_configuration(StreamName stream, StreamCo
     co_return co_await client_.controller.update_configuration(std::move(stream), config);
 }
 
+Task<Result<std::map<SegmentId, KeyRange>>> StreamAdmin::ranges_of(Position position) {
+    std::set<StreamEpoch> epochs;
+    for (const auto& [segment, offset] : position.offsets) epochs.insert(segment.epoch());
+    std::map<SegmentId, KeyRange> ranges;
+    for (const StreamEpoch epoch : epochs) {
+        MR_CO_TRY(const auto segments, co_await client_.controller.epoch_segments(position.stream, epoch));
+        for (const SegmentRange& segment : segments) {
+            if (position.offsets.contains(segment.id)) ranges.emplace(segment.id, segment.range);
+        }
+    }
+    for (const auto& [segment, offset] : position.offsets) {
+        if (ranges.contains(segment)) continue;
+        co_return Error{ErrorCode::kFailedPrecondition, "the position names segment " + segment_name(position.stream, segment) +
+                                                            ", which the stream does not have"};
+    }
+    co_return ranges;
+}
+
+Task<Result<std::vector<Successor>>> StreamAdmin::successors_of(Position position) {
+    std::vector<SegmentId> segments;
+    for (const auto& [segment, offset] : position.offsets) segments.push_back(segment);
+    std::vector<Successor> all;
+    const auto ask = [&](std::size_t i) -> Task<Result<void>> {
+        MR_CO_TRY(const auto some,
+                  co_await client_.controller.successors(position.stream, segments[i], client_.controller.normally()));
+        all.insert(all.end(), some.begin(), some.end());
+        co_return ok();
+    };
+    MR_CO_TRY_VOID(co_await for_each_at_once(client_.runtime.executor, segments.size(), ask));
+    co_return all;
+}
+
 Task<Result<void>> StreamAdmin::truncate(StreamName stream, Position begin) {
     MR_CO_TRY_VOID(check_stream(stream));
     MR_CO_TRY_VOID(check_position("the position to truncate at", begin, stream));
-    auto cut = co_await as_cut(stream, std::move(begin.offsets));
-    co_return co_await client_.controller.truncate(std::move(stream), std::move(cut));
+    MR_CO_TRY(const auto ranges, co_await ranges_of(begin));
+    std::vector<Successor> successors;
+    if (!keys_that_wait(ranges).empty()) {
+        MR_CO_TRY(successors, co_await successors_of(begin));
+    }
+    co_return co_await client_.controller.truncate(std::move(stream), stream_cut(begin.offsets, ranges, successors));
 }
 
 Task<Result<void>> StreamAdmin::seal(StreamName stream) {

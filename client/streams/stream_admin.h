@@ -40,11 +40,12 @@ private:
     Task<Result<wire::StreamSegmentInfo>> segment_info(StreamName stream, SegmentId segment);
     // In the order of `segments`; several at a time.
     Task<Result<std::vector<wire::StreamSegmentInfo>>> segment_infos(StreamName stream, std::vector<SegmentId> segments);
-    // A reader may name a segment that it has read to the end beside some that began behind it, when others behind it wait for
-    // more. A stream cut names one segment for each key: the older, which keeps more.
-    Task<std::map<SegmentId, std::int64_t>> as_cut(StreamName stream, std::map<SegmentId, std::int64_t> place);
     // The newest epoch that has segments.
     Task<Result<StreamEpoch>> newest_epoch(StreamName stream);
+    // The key range of every segment of a position, from the epochs that made them.
+    Task<Result<std::map<SegmentId, KeyRange>>> ranges_of(Position position);
+    // Those of every segment of a position.
+    Task<Result<std::vector<Successor>>> successors_of(Position position);
     // The segments that nothing follows: those of the last epoch, of a sealed stream too.
     Task<Result<std::vector<SegmentId>>> last_segments(StreamName stream);
 

@@ -82,8 +82,9 @@ class StreamTest(SystemTest):
         lengths = {s["id"]: s["length"] for s in self.described()["segments"]}
         self.done(self.cli("stream", "scale", "s/t", "--seal", "0,1", "--ranges", "0-0.125,0.125-0.5"))
         self.done(self.cli("write", "s/t", "--key-field", "1", stdin=b"".join(b"%d new\n" % n for n in range(200))))
-        # 0.0 is read, so 1.4, which follows on it alone, has begun; 1.5 waits for 0.1.
-        waiting = f"s/t:0.0@{lengths[0]},0.1@0,0.2@0,0.3@0,1.4@0"
+        # 0.0 is read, so 1.4, which follows on it alone, has begun, and is read as well; 1.5 waits for 0.1.
+        lengths |= {s["id"]: s["length"] for s in self.described()["segments"]}
+        waiting = f"s/t:0.0@{lengths[0]},0.1@0,0.2@0,0.3@0,1.4@{lengths[(1 << 32) + 4]}"
         left = self.done(self.cli("read", "s/t", "--from", waiting)).out.splitlines()
         self.assertLess(len(left), 400)
         self.done(self.cli("stream", "truncate", "s/t", "--at", waiting))
