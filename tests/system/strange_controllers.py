@@ -120,19 +120,20 @@ class DiesInACall(Listener):
         super().__init__()
 
     def serve(self, connection):
-        with socket.create_connection(self.controller) as behind:
-            self.connections.append(behind)
-            threading.Thread(target=self.pass_back, args=(behind, connection), daemon=True).start()
-            behind.sendall(receive(connection, len(PREFACE)))
-            while True:
-                kind, flags, _, whole = receive_frame(connection)
-                if kind == DATA and flags & END_STREAM:
-                    # No answer comes back any more, but the request arrives.
-                    connection.shutdown(socket.SHUT_RDWR)
-                    behind.sendall(whole)
-                    self.socket.close()
-                    return
+        # It stays open: closed with something unread it would take the request along.
+        behind = socket.create_connection(self.controller)
+        self.connections.append(behind)
+        threading.Thread(target=self.pass_back, args=(behind, connection), daemon=True).start()
+        behind.sendall(receive(connection, len(PREFACE)))
+        while True:
+            kind, flags, _, whole = receive_frame(connection)
+            if kind == DATA and flags & END_STREAM:
+                # No answer comes back any more, but the request arrives.
+                connection.shutdown(socket.SHUT_RDWR)
                 behind.sendall(whole)
+                self.socket.close()
+                return
+            behind.sendall(whole)
 
     @staticmethod
     def pass_back(behind, connection):
