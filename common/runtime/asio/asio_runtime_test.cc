@@ -151,11 +151,13 @@ TEST(AsioRuntime, SeedsAreReproducibleAndOtherwiseDiffer) {
 
 TEST(AsioRuntime, DestructionDestroysWhatStillWaits) {
     auto owned = std::make_shared<int>(1);
+    // The pool's thread may still be at them when the runtime goes.
+    Latch all_wait;
+    Latch release;
     {
         AsioRuntime runtime;
         const Runtime bundle = runtime.bundle();
         runtime.start_thread("shard");
-        Latch all_wait;
         spawn(runtime.executor(), [&bundle, owned]() -> Task<void> {
             const auto hold = owned;
             auto listener = co_await bundle.network.listen(Endpoint{"127.0.0.1", 0});
@@ -166,7 +168,6 @@ TEST(AsioRuntime, DestructionDestroysWhatStillWaits) {
             const auto hold = owned;
             co_await sleep_for(bundle.clock, 1h);
         });
-        Latch release;
         spawn(runtime.executor(), [&bundle, &release, &all_wait, owned]() -> Task<void> {
             const auto hold = owned;
             (void)co_await run_blocking(bundle.blocking, [&release, &all_wait] {
