@@ -160,11 +160,16 @@ template <class T>
 }
 
 template <class T>
+bool read_into(T& message, ByteView payload, const Bytes& memory) {
+    FieldReader<false> reader{payload, memory};
+    T::walk(reader, message);
+    return !reader.failed();
+}
+
+template <class T>
 Result<Message> decode_any(ByteView payload, const Bytes& memory) {
     Result<Message> result{Message{std::in_place_type<T>}};
-    FieldReader<false> reader{payload, memory};
-    T::walk(reader, *std::get_if<T>(&result.value()));
-    if (reader.failed()) [[unlikely]] return malformed<T>(payload, memory);
+    if (!read_into(*std::get_if<T>(&result.value()), payload, memory)) [[unlikely]] return malformed<T>(payload, memory);
     return result;
 }
 
@@ -173,9 +178,7 @@ Result<Message> decode_any(ByteView payload, const Bytes& memory) {
 template <class M>
 Result<M> decode_as(ByteView payload, const Bytes& memory) {
     Result<M> result{M{}};
-    FieldReader<false> reader{payload, memory};
-    M::walk(reader, result.value());
-    if (reader.failed()) [[unlikely]] return malformed<M>(payload, memory);
+    if (!read_into(result.value(), payload, memory)) [[unlikely]] return malformed<M>(payload, memory);
     return result;
 }
 #define MR_WIRE_DECODE_AS(name, code, sender) template Result<name> decode_as<name>(ByteView payload, const Bytes& memory);

@@ -239,6 +239,26 @@ TEST(Messages, RefuseAFieldThatIsThereOnlyInPart) {
     }
 }
 
+TEST(Messages, AreDecodedAlikeWhereTheirTypeIsKnown) {
+    Dice dice{6};
+    for (std::size_t kind = 0; kind < kKinds; ++kind) {
+        const Message message = random_message(kind, dice, 40);
+        const Frame frame = frame_of(frame_bytes(message));
+        std::visit(
+            [&]<class M>(const M&) {
+                for (std::size_t length = 0; length <= frame.payload.size(); ++length) {
+                    const Bytes part = frame.payload.slice(0, length);
+                    const auto any = decode(Frame{frame.type, part});
+                    const auto known = decode_as<M>(part.view(), part);
+                    ASSERT_EQ(any.ok(), known.ok());
+                    if (any) ASSERT_EQ(*any, Message{*known});
+                    else ASSERT_EQ(any.error().to_string(), known.error().to_string());
+                }
+            },
+            message);
+    }
+}
+
 TEST(Messages, SurviveEverySingleByteMutation) {
     Dice dice{5};
     for (std::size_t kind = 0; kind < kKinds; ++kind) {

@@ -98,13 +98,8 @@ Task<Result<pb::UpdateStreamStatus>> Service::truncate_stream(pb::StreamCut requ
         *now.mutable_truncate()->mutable_from() = record.head();
         // Whoever asks for the head from here on is sent behind what is about to be deleted.
         *now.mutable_head() = wanted;
-        const Result<void> stored = co_await store_.update(name, std::move(*stream), std::move(now), Intent::kBegins);
-        if (!stored) {
-            if (!decide_again(stored.error())) co_return stored.error();
-            last = stored.error();
-            continue;
-        }
-        MR_CO_TRY_VOID(co_await engine_.settled(name, deadline));
+        MR_CO_TRY(const bool done, co_await carry_out(name, std::move(*stream), std::move(now), deadline, last));
+        if (!done) continue;
         MR_LOG_INFO("stream truncated", {"stream", name.to_string()});
         co_return answer(pb::UpdateStreamStatus::SUCCESS);
     }

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 
 #include "common/runtime/runtime.h"
 #include "controller/service/protocol.h"
@@ -78,6 +79,10 @@ private:
     // A stream that clients may see. kNotFound; kInternal while it is being created, which clients retry.
     Task<Result<std::shared_ptr<const store::StoredStream>>> visible(StreamName name);
     records::StreamRecord new_stream(records::ConfigRecord config);
+    // Stores `now`, an intent, for `was` and waits until it is carried out. False, and why in `last`: the stream changed
+    // meanwhile, so that it has to be decided again.
+    Task<Result<bool>> carry_out(StreamName name, store::StoredStream was, records::StreamRecord now, Deadline deadline,
+                                 std::optional<Error>& last);
     // Whether every segment of the cut has the bytes that lie before it. An error: that cannot be found out now.
     Task<Result<bool>> has_bytes_before(StreamName name, stream::Cut cut, Deadline deadline);
     // In which epoch the segment was replaced. kNotFound: the stream never had it.

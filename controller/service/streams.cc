@@ -108,17 +108,24 @@ Task<Result<pb::UpdateStreamStatus>> Service::update_stream(pb::StreamConfig req
         }
         now.set_state(StreamRecord::UPDATING);
         now.mutable_update();
-        const Result<void> stored = co_await store_.update(name, std::move(*stream), std::move(now), Intent::kBegins);
-        if (!stored) {
-            if (!decide_again(stored.error())) co_return stored.error();
-            last = stored.error();
-            continue;
-        }
-        MR_CO_TRY_VOID(co_await engine_.settled(name, deadline));
+        MR_CO_TRY(const bool done, co_await carry_out(name, std::move(*stream), std::move(now), deadline, last));
+        if (!done) continue;
         MR_LOG_INFO("stream updated", {"stream", name.to_string()});
         co_return answer(pb::UpdateStreamStatus::SUCCESS);
     }
     co_return gave_up(name, last);
+}
+
+Task<Result<bool>> Service::carry_out(StreamName name, store::StoredStream was, StreamRecord now, Deadline deadline,
+                                      std::optional<Error>& last) {
+    const Result<void> stored = co_await store_.update(name, std::move(was), std::move(now), Intent::kBegins);
+    if (!stored) {
+        if (!decide_again(stored.error())) co_return stored.error();
+        last = stored.error();
+        co_return false;
+    }
+    MR_CO_TRY_VOID(co_await engine_.settled(name, deadline));
+    co_return true;
 }
 
 // ---- Seal ----
@@ -150,13 +157,8 @@ Task<Result<pb::UpdateStreamStatus>> Service::seal_stream(pb::StreamInfo request
         StreamRecord now = stream->record;
         now.set_state(StreamRecord::SEALING);
         now.mutable_seal();
-        const Result<void> stored = co_await store_.update(name, std::move(*stream), std::move(now), Intent::kBegins);
-        if (!stored) {
-            if (!decide_again(stored.error())) co_return stored.error();
-            last = stored.error();
-            continue;
-        }
-        MR_CO_TRY_VOID(co_await engine_.settled(name, deadline));
+        MR_CO_TRY(const bool done, co_await carry_out(name, std::move(*stream), std::move(now), deadline, last));
+        if (!done) continue;
         MR_LOG_INFO("stream sealed", {"stream", name.to_string()});
         co_return answer(pb::UpdateStreamStatus::SUCCESS);
     }
