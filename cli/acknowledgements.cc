@@ -19,7 +19,7 @@ void Acknowledgements::ended(std::uint64_t number, bool acknowledged) {
 
 Acknowledgements::Totals Acknowledgements::totals() const {
     const client::MutexLock lock{mutex_};
-    return {ended_, acknowledged_, last_};
+    return {ended_, acknowledged_, last_, behind_.size()};
 }
 
 }  // namespace millrace::cli

@@ -24,6 +24,7 @@ public:
         std::uint64_t ended = 0;
         std::uint64_t acknowledged = 0;
         std::uint64_t all_up_to = 0;  // the events 1 .. this are stored, or were passed over
+        std::uint64_t apart = 0;      // events behind that one that are kept in mind, a byte each
     };
     Totals totals() const;
 
@@ -32,7 +33,8 @@ private:
     std::uint64_t ended_ MR_GUARDED_BY(mutex_) = 0;
     std::uint64_t acknowledged_ MR_GUARDED_BY(mutex_) = 0;
     std::uint64_t last_ MR_GUARDED_BY(mutex_);
-    // Of the events behind last_: which are acknowledged. Bounded by what a writer has outstanding.
+    // Of the events behind last_: which are acknowledged. Grows while one segment does not answer and others do; who writes
+    // waits when it is too much.
     std::deque<bool> behind_ MR_GUARDED_BY(mutex_);
 };
 

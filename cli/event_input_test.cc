@@ -96,11 +96,14 @@ TEST(Acknowledgements, KnowUpToWhichEventAllAreStored) {
     known.ended(2, true);
     known.ended(3, true);
     EXPECT_EQ(known.totals().all_up_to, 0u);
+    EXPECT_EQ(known.totals().apart, 3u);
     known.ended(1, true);
     EXPECT_EQ(known.totals().all_up_to, 3u);
+    EXPECT_EQ(known.totals().apart, 0u);
     known.ended(4, false);
     known.ended(5, true);
     EXPECT_EQ(known.totals().all_up_to, 3u);
+    EXPECT_EQ(known.totals().apart, 2u);
     EXPECT_EQ(known.totals().acknowledged, 4u);
     EXPECT_EQ(known.totals().ended, 5u);
 }

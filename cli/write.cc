@@ -86,6 +86,8 @@ private:
 // stop signals.
 constexpr std::uint64_t kOutstandingMax = 64 * 1024 * 1024;
 constexpr WriterOptions kWriterOptions{.memory_bytes = kOutstandingMax + 4 * kMaxEventBytes};
+// Events acknowledged out of turn that are kept in mind, while one segment does not answer and others do.
+constexpr std::uint64_t kApartMax = 4 * 1024 * 1024;
 // Small events cost more than their bytes.
 constexpr std::uint64_t kBytesPerLook = 1024 * 1024;
 constexpr std::uint64_t kEventsPerLook = 4096;
@@ -155,7 +157,12 @@ Result<void> WriteRun::check_stall() {
 
 Result<void> WriteRun::wait_for_room() {
     progress_.begin_waiting();
-    while (writer_.stats().outstanding_bytes > kOutstandingMax) {
+    const auto full = [this] {
+        const std::uint64_t outstanding = writer_.stats().outstanding_bytes;
+        // A writer that failed has nothing outstanding: the next write says why.
+        return outstanding > kOutstandingMax || (outstanding > 0 && acknowledged().apart > kApartMax);
+    };
+    while (full()) {
         if (stop_requested()) return Error{ErrorCode::kCancelled, "interrupted"};
         MR_TRY_VOID(check_stall());
         sleep_until_ns(now_ns() + kWaitTurnNs);
