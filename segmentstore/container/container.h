@@ -415,7 +415,8 @@ private:
     std::optional<Boundary> due_window() const;
     Task<void> tier_loop();
     Task<Result<void>> tier_window(Boundary end);
-    Task<Result<void>> write_runs(ObjectId object, LogPosition end, std::vector<WindowTiered::Run>& runs);
+    Task<Result<void>> write_runs(ObjectId object, LogPosition end, DataCache::Move& move,
+                                  std::vector<WindowTiered::Run>& runs);
     Task<Result<void>> take_snapshot();
     // Durably says that an object will be written, which this owner may try more than once.
     Task<Result<ObjectId>> plan_object(bool snapshot);

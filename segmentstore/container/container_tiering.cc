@@ -215,7 +215,7 @@ Task<Result<void>> Container::tier_window(Boundary end) {
     WindowTiered tiered;
     tiered.cursor = end.position;
     window_end_ = end.position;
-    const DataCache::Move move{cache_, clock_.now()};
+    DataCache::Move move{cache_, clock_.now()};
     const bool any = std::any_of(untiered_.begin(), untiered_.end(), [&](const auto& segment) {
         return !segment->committed.deleted &&
                std::max(segment->tiered.end(), segment->committed.start_offset) < segment->extents.begin_of(end.position.index);
@@ -223,7 +223,7 @@ Task<Result<void>> Container::tier_window(Boundary end) {
     if (any) {
         MR_CO_TRY(tiered.object, co_await plan_object(false));
         MR_CO_TRY_VOID(co_await reached(TieringStep::kDataPlanned, MR_RARE("container.lingers_with_data_planned")));
-        MR_CO_TRY_VOID(co_await write_runs(tiered.object, end.position, tiered.runs));
+        MR_CO_TRY_VOID(co_await write_runs(tiered.object, end.position, move, tiered.runs));
         MR_CO_TRY_VOID(co_await reached(TieringStep::kDataStored, MR_RARE("container.lingers_with_data_stored")));
     } else {
         planned_data_.reset();  // dead with this window
@@ -243,7 +243,8 @@ Task<Result<void>> Container::tier_window(Boundary end) {
     co_return ok();
 }
 
-Task<Result<void>> Container::write_runs(ObjectId object, LogPosition end, std::vector<WindowTiered::Run>& runs) {
+Task<Result<void>> Container::write_runs(ObjectId object, LogPosition end, DataCache::Move& move,
+                                         std::vector<WindowTiered::Run>& runs) {
     struct Range {
         std::shared_ptr<Segment> segment;
         std::int64_t begin = 0;
@@ -280,9 +281,11 @@ Task<Result<void>> Container::write_runs(ObjectId object, LogPosition end, std::
             if (read.status != ReadStatus::kData) co_return Error{ErrorCode::kClosed, "the container stopped"};
             std::vector<Bytes> pieces{read.data};
             MR_CO_TRY_VOID(co_await writer->add(range.segment->key.number(), range.segment->name, cursor.offset_, std::move(pieces)));
-            tiering_progress_ = clock_.now();
-            cache_.moved(*tiering_progress_);
             cursor.offset_ += static_cast<std::int64_t>(read.data.size());
+            range.segment->cache.moved_before(cursor.offset_);
+            tiering_progress_ = clock_.now();
+            move.moved(read.data.size(), *tiering_progress_);
+            if (credits_.available()) credits_.changed().notify_all();
         }
     }
     MR_CO_TRY_VOID(co_await still_owner());

@@ -82,20 +82,52 @@ TEST_F(ContainerTieringTest, WhatTheCacheWillNotKeepMovesBeforeItsWindowIsFull) 
 TEST(DataCache, IsBackloggedWhileWhatMovesIsMoreThanItKeeps) {
     DataCache cache{16 << 20};
     const MonotonicTime now{1s};
-    cache.gathered(0, 11 << 20);
-    EXPECT_FALSE(cache.backlogged(now)) << "nothing moves";
+    const std::uint64_t more = 13 << 20, less = 12 << 20, difference = 1 << 20;
+    cache.gathered(0, more);
+    EXPECT_FALSE(cache.backlogged(now, 0)) << "nothing moves";
     {
-        const DataCache::Move move{cache, now};
-        EXPECT_TRUE(cache.backlogged(now));
-        EXPECT_FALSE(cache.backlogged(now + 2s)) << "nor does it with a storage that hangs";
-        cache.moved(now + 2s);
-        EXPECT_TRUE(cache.backlogged(now + 3s));
-        cache.gathered(11 << 20, 10 << 20);
-        EXPECT_FALSE(cache.backlogged(now + 3s));
-        cache.gathered(10 << 20, 11 << 20);
+        DataCache::Move move{cache, now};
+        EXPECT_TRUE(cache.backlogged(now, 0));
+        EXPECT_FALSE(cache.backlogged(now + 2s, 0)) << "nor does it with a storage that hangs";
+        move.moved(0, now + 2s);
+        EXPECT_TRUE(cache.backlogged(now + 3s, 0));
+        cache.gathered(more, less);
+        EXPECT_FALSE(cache.backlogged(now + 3s, 0));
+        EXPECT_TRUE(cache.backlogged(now + 3s, difference)) << "what has been admitted comes, too";
+        cache.gathered(less, more);
+        EXPECT_TRUE(cache.backlogged(now + 3s, 0));
+        move.moved(difference, now + 3s);
+        EXPECT_FALSE(cache.backlogged(now + 3s, 0)) << "what has been handed over is not waited for twice";
     }
-    EXPECT_FALSE(cache.backlogged(now + 3s));
-    cache.gathered(11 << 20, 0);
+    EXPECT_FALSE(cache.backlogged(now + 3s, 0));
+    {
+        const DataCache::Move next{cache, now};
+        EXPECT_TRUE(cache.backlogged(now, 0)) << "a move that ended without its window has moved nothing";
+    }
+    cache.gathered(more, 0);
+}
+
+TEST(DataCache, GivesUpWhatHasMovedBeforeWhatIsOlder) {
+    DataCache cache{1 << 20};
+    SegmentCache waits{cache}, moves{cache};
+    const Bytes block = Bytes::copy_of(as_bytes(std::string(SegmentCache::kMaxBlock, 'x')));
+    const auto size = static_cast<std::int64_t>(block.size());
+    waits.append(0, block);
+    for (int i = 0; i < 3; ++i) moves.append(i * size, block);
+    moves.moved_before(2 * size + size / 2);  // not the last block, which is not wholly before it
+    waits.append(size, block);
+    waits.append(2 * size, block);
+    EXPECT_EQ(waits.find(0, 1).size(), 1u);
+    EXPECT_TRUE(moves.find(0, 1).empty() && moves.find(size, 1).empty());
+    EXPECT_EQ(moves.find(2 * size, 1).size(), 1u);
+    // Nothing has moved: the oldest goes.
+    waits.append(3 * size, block);
+    EXPECT_TRUE(waits.find(0, 1).empty());
+    EXPECT_EQ(moves.find(2 * size, 1).size(), 1u);
+    waits.moved_before(4 * size);
+    waits.drop_before(2 * size);
+    moves.clear();
+    EXPECT_EQ(cache.bytes(), 2 * SegmentCache::kMaxBlock);
 }
 
 TEST_F(ContainerTieringTest, WhatIsOldEnoughGoesThoughItIsLittle) {

@@ -8,7 +8,7 @@ namespace millrace::container {
 DataCache::DataCache(std::size_t budget_bytes)
     : budget_{budget_bytes}, entry_budget_{std::min<std::size_t>(budget_bytes / 4, 32 * 1024 * 1024)} {}
 
-DataCache::~DataCache() { MR_CHECK(blocks_.empty()); }
+DataCache::~DataCache() { MR_CHECK(blocks_.empty() && moved_.empty()); }
 
 void DataCache::gathered(std::uint64_t before, std::uint64_t now) {
     MR_CHECK(gathered_bytes_ >= before && gatherers_ >= (before > 0 ? 1u : 0u));
@@ -67,18 +67,24 @@ void DataCache::make_room(std::size_t bytes) {
         entry_index_.erase(entries_.front().key);
         entries_.pop_front();
     }
-    while (block_bytes_ + entry_bytes_ + bytes > budget_ && !blocks_.empty()) {
-        SegmentCache& owner = *blocks_.front().owner;
-        // Blocks of one segment are made in offset order: its oldest is its first.
-        MR_CHECK(owner.blocks_.front() == blocks_.begin());
+    while (block_bytes_ + entry_bytes_ + bytes > budget_ && !(moved_.empty() && blocks_.empty())) {
+        const auto first = moved_.empty() ? blocks_.begin() : moved_.begin();
+        SegmentCache& owner = *first->owner;
+        // Blocks of one segment are made, and move, in offset order: its oldest is its first.
+        MR_CHECK(owner.blocks_.front() == first);
         owner.blocks_.erase(owner.blocks_.begin());
-        drop(blocks_.begin());
+        drop(first);
     }
 }
 
 void DataCache::drop(Blocks::iterator block) {
     block_bytes_ -= block->capacity;
-    blocks_.erase(block);
+    (block->moved ? moved_ : blocks_).erase(block);
+}
+
+void DataCache::set_moved(Blocks::iterator block) {
+    block->moved = true;
+    moved_.splice(moved_.end(), blocks_, block);
 }
 
 void SegmentCache::append(std::int64_t offset, const Bytes& bytes) {
@@ -120,12 +126,13 @@ Bytes SegmentCache::find(std::int64_t offset, std::size_t length) const {
 
 void SegmentCache::drop_before(std::int64_t offset) {
     auto kept = blocks_.begin();
-    // The last block may still be filled.
-    while (kept != blocks_.end() && std::next(kept) != blocks_.end() &&
-           (*kept)->begin + static_cast<std::int64_t>((*kept)->used) <= offset) {
-        cache_.drop(*kept++);
-    }
+    while (kept != blocks_.end() && lies_before(*kept, offset)) cache_.drop(*kept++);
     blocks_.erase(blocks_.begin(), kept);
+}
+
+void SegmentCache::moved_before(std::int64_t offset) {
+    auto block = std::partition_point(blocks_.begin(), blocks_.end(), [](const auto& each) { return each->moved; });
+    for (; block != blocks_.end() && lies_before(*block, offset); ++block) cache_.set_moved(*block);
 }
 
 void SegmentCache::clear() {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Recently appended bytes of all segments of a process, and what was read back, within one
-// budget; the oldest blocks go first. Appended bytes are copied into blocks that belong to one
+// budget; the oldest blocks go first, and before all others those whose bytes are in long-term storage: the rest would
+// have to be read from the log to be moved. Appended bytes are copied into blocks that belong to one
 // segment, so that what is kept is what is counted: no slice keeps what was received alive, which counts against a budget
 // of its own that connections wait for.
 // Thread rule: one executor. Lifetime: the cache outlives its SegmentCaches.
@@ -51,21 +52,29 @@ public:
     public:
         Move(DataCache& cache, MonotonicTime now) : cache_{cache} {
             ++cache_.moves_;
-            cache_.moved(now);
+            cache_.moved_at_ = now;
         }
         Move(const Move&) = delete;
         Move& operator=(const Move&) = delete;
-        ~Move() { --cache_.moves_; }
+        ~Move() {
+            --cache_.moves_;
+            cache_.moved_bytes_ -= bytes_;
+        }
+        // So much more has been handed to the storage. It stays gathered until the whole of what moves is there.
+        void moved(std::size_t bytes, MonotonicTime now) {
+            bytes_ += bytes;
+            cache_.moved_bytes_ += bytes;
+            cache_.moved_at_ = now;
+        }
 
     private:
         DataCache& cache_;
+        std::uint64_t bytes_ = 0;
     };
-    // Some of it has moved.
-    void moved(MonotonicTime now) { moved_at_ = now; }
-    // Whether more is gathered than can be kept here until it has moved, while it does move: a storage that takes nothing
-    // is no reason to wait for it.
-    bool backlogged(MonotonicTime now) const {
-        return moves_ > 0 && gathered_bytes_ > budget_ / 8 * 5 && now < moved_at_ + kMovesWithin;
+    // Whether more is gathered, or will be with `coming` bytes, than can be kept here until it has moved, while it does
+    // move: a storage that takes nothing is no reason to wait for it.
+    bool backlogged(MonotonicTime now, std::uint64_t coming) const {
+        return moves_ > 0 && gathered_bytes_ + coming > budget_ / 4 * 3 + moved_bytes_ && now < moved_at_ + kMovesWithin;
     }
     static constexpr std::chrono::seconds kMovesWithin{2};
 
@@ -104,20 +113,24 @@ private:
         std::shared_ptr<std::byte[]> memory;
         std::size_t capacity = 0;
         std::size_t used = 0;
+        bool moved = false;  // among moved_
     };
     using Blocks = std::list<Block>;
 
     Blocks::iterator new_block(SegmentCache& owner, std::int64_t begin, std::size_t capacity);
     void make_room(std::size_t bytes);
     void drop(Blocks::iterator block);
+    void set_moved(Blocks::iterator block);
 
     const std::size_t budget_;
     const std::size_t entry_budget_;
     Blocks blocks_;  // oldest first
+    Blocks moved_;   // those whose bytes long-term storage has, in the order in which it got them
     std::size_t block_bytes_ = 0;
     std::uint64_t gathered_bytes_ = 0;
     std::uint64_t gatherers_ = 0;  // containers that have any
     std::size_t moves_ = 0;
+    std::uint64_t moved_bytes_ = 0;  // by the moves under way
     MonotonicTime moved_at_;
 
     struct KeptEntry {
@@ -146,6 +159,8 @@ public:
     Bytes find(std::int64_t offset, std::size_t length) const;
     // Drops blocks that lie wholly before `offset`.
     void drop_before(std::int64_t offset);
+    // Long-term storage has what lies before `offset`: blocks wholly before it may go before others.
+    void moved_before(std::int64_t offset);
     void clear();
 
     static constexpr std::size_t kMinBlock = 4 * 1024;
@@ -155,8 +170,13 @@ private:
     friend class DataCache;
     using Block = DataCache::Block;
 
+    bool lies_before(DataCache::Blocks::iterator block, std::int64_t offset) const {
+        // The last block may still be filled.
+        return block != blocks_.back() && block->begin + static_cast<std::int64_t>(block->used) <= offset;
+    }
+
     DataCache& cache_;
-    std::vector<DataCache::Blocks::iterator> blocks_;  // by offset
+    std::vector<DataCache::Blocks::iterator> blocks_;  // by offset; those that moved first
 };
 
 }  // namespace millrace::container

@@ -117,7 +117,7 @@ Task<Result<void>> SegmentStoreImpl::open() {
     credits_.limit_log([this] { return journal_->disk_room(); }, options_.journal_file_bytes / 2);
     // On one disk a backlog only gets dearer: what memory does not have any more is read from the journal again.
     if (options_.storage_directory.empty()) {
-        credits_.hold_back_while([this] { return cache_.backlogged(runtime_.clock.now()); });
+        credits_.hold_back_while([this] { return cache_.backlogged(runtime_.clock.now(), credits_.taken()); });
     }
 
     MR_CO_TRY_VOID(co_await open_containers());

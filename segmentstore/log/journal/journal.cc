@@ -22,6 +22,8 @@ constexpr std::chrono::milliseconds kWitnessDelay{20};
 // Kept back in each file for what makes room: promises, truncations, lists of retired files.
 constexpr std::uint64_t kReserveMax = 1024 * 1024;
 constexpr std::uint64_t kReserveFraction = 8;
+// Record headers take at most this part more than a batch's entries: two full entries are a batch of twice an entry.
+constexpr std::uint64_t kHeaderPart = 16;
 
 Result<void> check_options(const JournalOptions& options) {
     const std::uint64_t bytes = options.file_bytes;
@@ -304,7 +306,8 @@ std::vector<PendingPtr> JournalImpl::take_batch() {
         const std::size_t bytes = queue_.front()->bytes;
         const std::uint64_t records = batch.size() + 1;
         entries = entries || queue_.front()->type == RecordType::kEntry;
-        const bool small_enough = records * RecordHeader::kBytes + bodies + bytes <= batch_bytes_max_;
+        const bool small_enough =
+            bodies + bytes <= batch_bytes_max_ && records * RecordHeader::kBytes <= batch_bytes_max_ / kHeaderPart;
         const bool has_room = fits(batch_bytes(records, bodies + bytes), entries ? entry_reserve() : kBlockBytes);
         if (!batch.empty() && (!small_enough || !has_room)) break;
         bodies += bytes;
