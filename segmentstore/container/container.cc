@@ -30,7 +30,8 @@ Container::Container(Executor executor, Clock& clock, log::DurableLog& log, Admi
       cache_{cache},
       options_{options},
       report_failure_{std::move(on_failed)},
-      metrics_{options.id} {}
+      metrics_{options.id},
+      extent_loader_{executor_, options.id, cache, options.storage, gate_} {}
 
 Container::~Container() {
     MR_CHECK(gate_.inside() == 0);

@@ -34,6 +34,7 @@
 #include "segmentstore/container/container_metrics.h"
 #include "segmentstore/container/container_mutations.h"
 #include "segmentstore/container/data_cache.h"
+#include "segmentstore/container/extent_loader.h"
 #include "segmentstore/container/log_writer.h"
 #include "segmentstore/container/object_table.h"
 #include "segmentstore/container/ownership.h"
@@ -399,7 +400,6 @@ private:
 
     ReadOutcome read_no_segment() const;
     Task<Result<Bytes>> load_entry(log::Index index);
-    Task<Result<Bytes>> load_extent(TieredExtent extent);
 
     // container_tiering.cc
     struct Boundary {
@@ -496,6 +496,7 @@ private:
     bool troubled_ = false;  // as the credits know it
     bool closing_ = false;   // serves nothing
     Gate gate_;
+    ExtentLoader extent_loader_;
 };
 
 }  // namespace millrace::container

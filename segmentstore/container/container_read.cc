@@ -13,6 +13,8 @@ namespace {
 
 // Entries read back for one reply at most; the reader asks again for more.
 constexpr std::size_t kMaxEntriesPerRead = 16;
+// So much of an extent is a reply as it is, though more was asked for: what follows comes uncopied as well then.
+constexpr std::size_t kReplyAsItIs = 64 * 1024;
 
 // Keeps a signal among a segment's waiting readers.
 class WaitingReader {
@@ -39,6 +41,15 @@ ReadOutcome read_truncated(const Segment::Committed& committed) {
     ReadOutcome outcome = read_status(ReadStatus::kTruncated);
     outcome.start_offset = committed.start_offset;
     return outcome;
+}
+
+// The part of an extent that answers a read without being copied; empty when it is too little of what was asked for, or
+// would keep much more in memory than it is.
+Bytes whole_reply(const TieredExtent& extent, const Bytes& body, std::int64_t offset, std::size_t length) {
+    const auto skip = static_cast<std::size_t>(offset - extent.offset);
+    const std::size_t size = std::min(body.size() - skip, length);
+    if (size < std::min(length, kReplyAsItIs) || size < body.size() / 4) return {};
+    return body.slice(skip, size);
 }
 
 ReadOutcome read_data(const Segment::Committed& committed, std::int64_t offset, Bytes data) {
@@ -110,17 +121,6 @@ Task<Result<Bytes>> Container::load_entry(log::Index index) {
     co_return body;
 }
 
-Task<Result<Bytes>> Container::load_extent(TieredExtent extent) {
-    const DataCache::ReadKey key{options_.id, extent.object.epoch, extent.object.sequence, extent.position};
-    Bytes body = cache_.find_read(key);
-    if (!body.empty()) co_return body;
-    if (options_.storage == nullptr) co_return Error{ErrorCode::kUnavailable, "there is no long-term storage"};
-    const tiering::StoredExtent stored{0, extent.offset, extent.position, extent.length, extent.crc};
-    MR_CO_TRY(body, co_await tiering::read_extent(*options_.storage, object_name(extent.object), stored));
-    cache_.keep_read(key, body);
-    co_return body;
-}
-
 Task<ReadOutcome> Container::read_back(ReadCursor& cursor, std::size_t length) {
     auto pass = gate_.enter();
     if (!pass) co_return read_status(ReadStatus::kStopped);
@@ -131,6 +131,7 @@ Task<ReadOutcome> Container::read_back(ReadCursor& cursor, std::size_t length) {
     const DataCache::LoadPermit permit = co_await cache_.load_permit();
     const std::shared_ptr<Segment> segment = cursor.segment_;
     ByteBuffer out;
+    Bytes as_it_is;  // in place of it
     std::size_t loads = 0;
     while (out.size() < length) {
         // The world may have changed while an entry was read.
@@ -140,11 +141,14 @@ Task<ReadOutcome> Container::read_back(ReadCursor& cursor, std::size_t length) {
         const std::int64_t at = cursor.offset_ + static_cast<std::int64_t>(out.size());
         const auto left = static_cast<std::size_t>(segment->committed.length - at);
         if (left == 0) break;
-        if (out.capacity() == 0) out.reserve(std::min(length, left));
+        const auto add = [&](ByteView bytes) {
+            if (out.capacity() == 0) out.reserve(std::min(length, left));
+            out.append(bytes);
+        };
         const Bytes cached = segment->cache.find(at, length - out.size());
         if (!cached.empty()) {
             metrics_.read_bytes_cache.add(cached.size());
-            out.append(cached.view());
+            add(cached.view());
             continue;
         }
         if (loads == kMaxEntriesPerRead) break;
@@ -154,14 +158,16 @@ Task<ReadOutcome> Container::read_back(ReadCursor& cursor, std::size_t length) {
             const std::int64_t wanted = cursor.offset_ + static_cast<std::int64_t>(out.size());
             if (offset + static_cast<std::int64_t>(piece.size()) <= wanted || out.size() == length) return;
             const auto skip = static_cast<std::size_t>(wanted - offset);
-            out.append(piece.view().subspan(skip, std::min(piece.size() - skip, length - out.size())));
+            add(piece.view().subspan(skip, std::min(piece.size() - skip, length - out.size())));
         };
         Result<void> walked = ok();
         telemetry::Counter* source = &metrics_.read_bytes_log;
         if (const TieredExtent* stored = segment->tiered.find(at)) {
             source = &metrics_.read_bytes_storage;
             const TieredExtent extent = *stored;
-            Result<Bytes> body = co_await load_extent(extent);
+            Result<Bytes> body = co_await extent_loader_.load(segment->tiered, extent);
+            if (body && out.empty()) as_it_is = whole_reply(extent, *body, cursor.offset_, length);
+            if (!as_it_is.empty()) break;
             if (body) take(extent.offset, *body);
             else walked = std::move(body).error();
         } else if (const Extent* logged = segment->extents.find(at)) {
@@ -193,7 +199,8 @@ Task<ReadOutcome> Container::read_back(ReadCursor& cursor, std::size_t length) {
     if (closing_) co_return read_status(ReadStatus::kStopped);
     if (segment->committed.deleted) co_return read_no_segment();
     if (cursor.offset_ < segment->committed.start_offset) co_return read_truncated(segment->committed);
-    co_return read_data(segment->committed, cursor.offset_, Bytes{std::move(out)});
+    metrics_.read_bytes_storage.add(as_it_is.size());
+    co_return read_data(segment->committed, cursor.offset_, as_it_is.empty() ? Bytes{std::move(out)} : std::move(as_it_is));
 }
 
 Task<ReadOutcome> Container::read(std::string name, std::int64_t offset, std::size_t length, ReadWait& wait) {

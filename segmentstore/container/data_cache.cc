@@ -16,24 +16,32 @@ void DataCache::gathered(std::uint64_t before, std::uint64_t now) {
     gatherers_ = gatherers_ - (before > 0 ? 1 : 0) + (now > 0 ? 1 : 0);
 }
 
+std::optional<DataCache::AheadShare> DataCache::share_for_ahead(std::size_t bytes) {
+    if (ahead_bytes_ + bytes > entry_budget_ / 2) return std::nullopt;
+    return AheadShare{*this, bytes};
+}
+
 Bytes DataCache::find_read(const ReadKey& key) {
     const auto found = entry_index_.find(key);
     if (found == entry_index_.end()) return {};
     entries_.splice(entries_.end(), entries_, found->second);
+    found->second->ahead.reset();
     return found->second->body;
 }
 
-void DataCache::keep_read(const ReadKey& key, Bytes body) {
+void DataCache::keep_read(const ReadKey& key, Bytes body, std::optional<AheadShare> ahead) {
     if (body.size() > entry_budget_ || entry_index_.contains(key)) return;
-    while (entry_bytes_ + body.size() > entry_budget_) {
-        entry_bytes_ -= entries_.front().body.size();
-        entry_index_.erase(entries_.front().key);
-        entries_.pop_front();
-    }
+    while (entry_bytes_ + body.size() > entry_budget_) drop_oldest_read();
     make_room(body.size());
     entry_bytes_ += body.size();
-    entries_.push_back({key, std::move(body)});
+    entries_.push_back({key, std::move(body), std::move(ahead)});
     entry_index_[key] = std::prev(entries_.end());
+}
+
+void DataCache::drop_oldest_read() {
+    entry_bytes_ -= entries_.front().body.size();
+    entry_index_.erase(entries_.front().key);
+    entries_.pop_front();
 }
 
 DataCache::LoadPermit::~LoadPermit() {
@@ -62,11 +70,7 @@ DataCache::Blocks::iterator DataCache::new_block(SegmentCache& owner, std::int64
 
 void DataCache::make_room(std::size_t bytes) {
     // Entries can be read again as well as blocks; blocks serve the tail, so old entries go first.
-    while (block_bytes_ + entry_bytes_ + bytes > budget_ && !entries_.empty()) {
-        entry_bytes_ -= entries_.front().body.size();
-        entry_index_.erase(entries_.front().key);
-        entries_.pop_front();
-    }
+    while (block_bytes_ + entry_bytes_ + bytes > budget_ && !entries_.empty()) drop_oldest_read();
     while (block_bytes_ + entry_bytes_ + bytes > budget_ && !(moved_.empty() && blocks_.empty())) {
         const auto first = moved_.empty() ? blocks_.begin() : moved_.begin();
         SegmentCache& owner = *first->owner;

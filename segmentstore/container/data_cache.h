@@ -13,6 +13,7 @@
 #include <list>
 #include <map>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -86,9 +87,28 @@ public:
         std::uint64_t position = 0;  // in the object
         auto operator<=>(const ReadKey&) const = default;
     };
-    // A quarter of the budget, at most 32 MiB.
+    // A part of what may be kept for readers that have not asked for it yet, for as long as this lives.
+    class AheadShare {
+    public:
+        AheadShare(DataCache& cache, std::size_t bytes) : cache_{&cache}, bytes_{bytes} { cache.ahead_bytes_ += bytes; }
+        AheadShare(AheadShare&& other) noexcept : cache_{std::exchange(other.cache_, nullptr)}, bytes_{other.bytes_} {}
+        AheadShare& operator=(AheadShare&&) = delete;
+        ~AheadShare() {
+            if (cache_ != nullptr) cache_->ahead_bytes_ -= bytes_;
+        }
+
+    private:
+        DataCache* cache_;
+        std::size_t bytes_;
+    };
+    // Nothing when it is used up, half of what is kept: a crowd of readers would lose what was read ahead before its turn.
+    std::optional<AheadShare> share_for_ahead(std::size_t bytes);
+
+    // What is kept of it is a quarter of the budget, at most 32 MiB, the least recently used goes first.
     Bytes find_read(const ReadKey& key);
-    void keep_read(const ReadKey& key, Bytes body);
+    // `ahead`: nobody has asked for it yet; the first find_read() gives the share back.
+    void keep_read(const ReadKey& key, Bytes body, std::optional<AheadShare> ahead = std::nullopt);
+    bool has_read(const ReadKey& key) const { return entry_index_.contains(key); }
 
     // At most so many entries are being read back at a time, over all containers.
     static constexpr std::size_t kMaxLoads = 16;
@@ -133,10 +153,14 @@ private:
     std::uint64_t moved_bytes_ = 0;  // by the moves under way
     MonotonicTime moved_at_;
 
+    void drop_oldest_read();
+
     struct KeptEntry {
         ReadKey key;
         Bytes body;
+        std::optional<AheadShare> ahead;
     };
+    std::size_t ahead_bytes_ = 0;
     std::list<KeptEntry> entries_;  // least recently used first
     std::map<ReadKey, std::list<KeptEntry>::iterator> entry_index_;
     std::size_t entry_bytes_ = 0;

@@ -21,6 +21,14 @@ public:
         changed_.notify_all();
     }
     std::size_t held() const { return waiting_; }
+    // While set, no read completes.
+    void hold_reads(bool held) {
+        reads_held_ = held;
+        changed_.notify_all();
+    }
+    std::size_t reads_under_way() const { return reads_under_way_; }
+    // Begun, ever.
+    std::size_t reads() const { return reads_; }
     // After `after` more objects, so many fail when they are finished.
     void refuse(int objects, int after = 0) {
         refuse_ = objects;
@@ -45,6 +53,10 @@ public:
         co_return writer;
     }
     Task<Result<Bytes>> read(ObjectName name, std::uint64_t offset, std::size_t length) override {
+        ++reads_;
+        ++reads_under_way_;
+        while (reads_held_) co_await changed_.wait();
+        --reads_under_way_;
         const auto found = objects_.find(name);
         if (found == objects_.end()) co_return Error{ErrorCode::kNotFound, name.to_string()};
         const std::uint64_t begin = std::min<std::uint64_t>(offset, found->second.size());
@@ -105,6 +117,9 @@ private:
     std::map<ObjectName, Bytes> objects_;
     bool held_ = false;
     std::size_t waiting_ = 0;
+    bool reads_held_ = false;
+    std::size_t reads_under_way_ = 0;
+    std::size_t reads_ = 0;
     bool away_ = false;
     std::size_t room_ = std::size_t{1} << 40;
     std::size_t tried_ = 0;
