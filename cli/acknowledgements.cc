@@ -5,7 +5,10 @@ namespace millrace::cli {
 
 void Acknowledgements::ended(std::uint64_t number, bool acknowledged) {
     const client::MutexLock lock{mutex_};
-    ++ended_;
+    if (++ended_ >= awaited_) {
+        awaited_ = kNobodyWaits;
+        enough_.notify_all();
+    }
     if (!acknowledged) return;
     ++acknowledged_;
     const std::uint64_t index = number - last_ - 1;
@@ -15,6 +18,18 @@ void Acknowledgements::ended(std::uint64_t number, bool acknowledged) {
         behind_.pop_front();
         ++last_;
     }
+}
+
+void Acknowledgements::wait_until_ended(std::uint64_t count, std::chrono::nanoseconds duration) {
+    const auto end = std::chrono::steady_clock::now() + duration;
+    const client::MutexLock lock{mutex_};
+    while (ended_ < count) {
+        const auto left = end - std::chrono::steady_clock::now();
+        if (left.count() <= 0) break;
+        awaited_ = count;
+        enough_.wait_for(mutex_, left);
+    }
+    awaited_ = kNobodyWaits;
 }
 
 Acknowledgements::Totals Acknowledgements::totals() const {

@@ -2,9 +2,10 @@
 //
 // Which events of an input are stored. Those of several segments are acknowledged in another order than they were
 // written; who has to go on after a failure wants to know up to which one all of them are.
-// Thread rule: any thread.
+// Thread rule: any thread; one of them waits.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <deque>
 
@@ -28,8 +29,15 @@ public:
     };
     Totals totals() const;
 
+    // Returns when so many have ended, or after `duration`.
+    void wait_until_ended(std::uint64_t count, std::chrono::nanoseconds duration);
+
 private:
+    static constexpr std::uint64_t kNobodyWaits = ~std::uint64_t{0};
+
     mutable client::Mutex mutex_;
+    client::Condition enough_;
+    std::uint64_t awaited_ MR_GUARDED_BY(mutex_) = kNobodyWaits;
     std::uint64_t ended_ MR_GUARDED_BY(mutex_) = 0;
     std::uint64_t acknowledged_ MR_GUARDED_BY(mutex_) = 0;
     std::uint64_t last_ MR_GUARDED_BY(mutex_);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <random>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "cli/acknowledgements.h"
@@ -106,6 +107,20 @@ TEST(Acknowledgements, KnowUpToWhichEventAllAreStored) {
     EXPECT_EQ(known.totals().apart, 2u);
     EXPECT_EQ(known.totals().acknowledged, 4u);
     EXPECT_EQ(known.totals().ended, 5u);
+}
+
+TEST(Acknowledgements, WakeWhoWaitsWhenEnoughHaveEnded) {
+    Acknowledgements known{0};
+    known.ended(1, true);
+    known.wait_until_ended(1, std::chrono::hours{1});  // at once
+    known.wait_until_ended(2, std::chrono::milliseconds{1});
+    EXPECT_EQ(known.totals().ended, 1u) << "in vain";
+    std::thread acknowledges{[&known] {
+        for (std::uint64_t number = 2; number <= 1000; ++number) known.ended(number, number % 2 == 0);
+    }};
+    known.wait_until_ended(1000, std::chrono::hours{1});
+    EXPECT_EQ(known.totals().ended, 1000u);
+    acknowledges.join();
 }
 
 TEST(Acknowledgements, CountWhatWasPassedOverAsStored) {

@@ -91,8 +91,10 @@ constexpr std::uint64_t kApartMax = 4 * 1024 * 1024;
 // Small events cost more than their bytes.
 constexpr std::uint64_t kBytesPerLook = 1024 * 1024;
 constexpr std::uint64_t kEventsPerLook = 4096;
-// The delay until room, an acknowledgement or a stop signal is noticed.
-constexpr std::int64_t kWaitTurnNs = 1'000'000;
+// While acknowledgements are waited for: how often stop signals and the progress line are looked at.
+constexpr std::chrono::milliseconds kBetweenLooks{50};
+// There is room again when this part of what is outstanding has been acknowledged.
+constexpr std::uint64_t kRoomPart = 16;
 
 Result<void> WriteRun::write_all_events() {
     while (input_.number() < arguments_.skip) {
@@ -165,7 +167,8 @@ Result<void> WriteRun::wait_for_room() {
     while (full()) {
         if (stop_requested()) return Error{ErrorCode::kCancelled, "interrupted"};
         MR_TRY_VOID(check_stall());
-        sleep_until_ns(now_ns() + kWaitTurnNs);
+        const std::uint64_t ended = acknowledged().ended;
+        acknowledgements_.wait_until_ended(ended + std::max<std::uint64_t>((totals_.events - ended) / kRoomPart, 1), kBetweenLooks);
     }
     return ok();
 }
@@ -185,7 +188,7 @@ Result<void> WriteRun::settle() {
             progress_.wipe();
             return waited;
         }
-        sleep_until_ns(now_ns() + kWaitTurnNs);
+        acknowledgements_.wait_until_ended(totals_.events, kBetweenLooks);
     }
     progress_.wipe();
     // Nothing is outstanding any more: it only says why something failed.
