@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/acknowledgements.h"
 
+#include "cli/machine.h"
+
 namespace millrace::cli {
 
 void Acknowledgements::ended(std::uint64_t number, bool acknowledged) {
@@ -21,10 +23,10 @@ void Acknowledgements::ended(std::uint64_t number, bool acknowledged) {
 }
 
 void Acknowledgements::wait_until_ended(std::uint64_t count, std::chrono::nanoseconds duration) {
-    const auto end = std::chrono::steady_clock::now() + duration;
+    const std::int64_t end_ns = now_ns() + duration.count();
     const client::MutexLock lock{mutex_};
     while (ended_ < count) {
-        const auto left = end - std::chrono::steady_clock::now();
+        const std::chrono::nanoseconds left{end_ns - now_ns()};
         if (left.count() <= 0) break;
         awaited_ = count;
         enough_.wait_for(mutex_, left);

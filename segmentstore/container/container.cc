@@ -382,7 +382,8 @@ void Container::apply_append(PendingOperation& operation, MonotonicTime now) {
         segment.committed.length += static_cast<std::int64_t>(piece.size());
         bytes += piece.size();
     }
-    MR_CHECK(segment.extents.end() == segment.committed.length);
+    // Behind a gap nothing is known until there are bytes again.
+    MR_CHECK(bytes == 0 || deleted || segment.extents.end() == segment.committed.length);
     counts_.appended_events += static_cast<std::uint64_t>(operation.event_count);
     counts_.appended_bytes += bytes;
     metrics_.appended_events.add(static_cast<std::uint64_t>(operation.event_count));

@@ -333,6 +333,24 @@ TEST_F(ContainerTieringTest, ASegmentTruncatedToItsEndBeforeItWasTieredTakesAppe
     EXPECT_EQ(read_all(static_cast<std::int64_t>(start)), "and on");
 }
 
+TEST_F(ContainerTieringTest, SuchASegmentTakesAnEmptyAppendAsWell) {
+    add("never tiered");
+    const TruncateOutcome truncated = container->truncate(kName, static_cast<std::int64_t>(expected.size()));
+    ASSERT_TRUE(commits(truncated.depends_on));
+    container->tier_now();
+    ASSERT_TRUE(snapshots(1));
+    ASSERT_TRUE(crash().ok());
+    handle = std::move(container->setup_append(kName, writer_id(1)).handle);
+    add("");
+    ASSERT_TRUE(crash().ok());
+    EXPECT_EQ(container->setup_append(kName, writer_id(1)).last_event_number, last_event);
+    const std::size_t start = expected.size();
+    handle = std::move(container->setup_append(kName, writer_id(1)).handle);
+    add("and on");
+    ASSERT_TRUE(crash().ok());
+    EXPECT_EQ(read_all(static_cast<std::int64_t>(start)), "and on");
+}
+
 TEST_F(ContainerTieringTest, AStorageThatIsAwayIsTriedForLongWithoutFillingTheLog) {
     storage.away(true);
     add(block('a'));

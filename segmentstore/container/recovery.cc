@@ -164,7 +164,8 @@ Result<void> Container::apply_replayed(Replay& replay, ReplayedOperation& replay
         for (const Extent& extent : extents) segment->locate(extent);
         if (!extents.empty()) note_untiered(segment);
         segment->committed.length += static_cast<std::int64_t>(replayed.data_bytes);
-        MR_CHECK(segment->extents.end() == segment->committed.length);
+        // Behind a gap nothing is known until there are bytes again.
+        MR_CHECK(extents.empty() || segment->extents.end() == segment->committed.length);
     } else if (const auto* seal = std::get_if<SealSegment>(&operation.what)) {
         MR_TRY(segment, replay.find(seal->segment));
         if (segment->committed.sealed) return replay_mismatch(*segment, "sealed twice");
