@@ -44,6 +44,7 @@ std::map<std::string, rpc::Handler> handlers(Service& service) {
     add("checkScopeExists", &Service::check_scope_exists);
     add("listScopes", &Service::list_scopes);
     add("listStreamsInScope", &Service::list_streams_in_scope);
+    add("listStreamsInScopeForTag", &Service::list_streams_in_scope_for_tag);
     add("createStream", &Service::create_stream);
     add("updateStream", &Service::update_stream);
     add("truncateStream", &Service::truncate_stream);

@@ -35,6 +35,7 @@ protected:
         pb::StreamConfig config;
         *config.mutable_streaminfo() = service::to_info(name);
         config.mutable_scalingpolicy()->set_minnumsegments(1);
+        config.mutable_tags()->add_tag(name.stream);
         return config;
     }
     static pb::ScaleRequest split(const StreamName& name, std::int64_t segment) {
@@ -55,6 +56,11 @@ protected:
             EXPECT_TRUE(created && created->status() == pb::CreateStreamStatus::SUCCESS) << name.to_string();
             const auto again = co_await service.create_stream(config(name));
             EXPECT_TRUE(again && again->status() == pb::CreateStreamStatus::STREAM_EXISTS) << name.to_string();
+            pb::StreamsInScopeWithTagRequest tag;
+            tag.mutable_scope()->set_scope(name.scope);
+            tag.set_tag(name.stream);
+            const auto tagged = co_await service.list_streams_in_scope_for_tag(tag);
+            EXPECT_TRUE(tagged && tagged->streams_size() == 1 && tagged->streams(0).stream() == name.stream) << name.to_string();
             const auto current = co_await service.get_current_segments(service::to_info(name));
             EXPECT_TRUE(current && current->segmentranges_size() == 1);
             if (!current || current->segmentranges_size() != 1) co_return;

@@ -3,6 +3,8 @@
 // Scopes, lists, and what is known without looking anything up.
 #include "controller/service/service.h"
 
+#include <algorithm>
+
 #include "common/telemetry/log.h"
 
 namespace millrace::controller::service {
@@ -90,6 +92,33 @@ Task<Result<pb::StreamsInScopeResponse>> Service::list_streams_in_scope(pb::Stre
     reply.mutable_continuationtoken()->set_token(page->token);
     reply.set_status(pb::StreamsInScopeResponse::SUCCESS);
     co_return reply;
+}
+
+Task<Result<pb::StreamsInScopeResponse>> Service::list_streams_in_scope_for_tag(pb::StreamsInScopeWithTagRequest request) {
+    pb::StreamsInScopeRequest all;
+    *all.mutable_scope() = request.scope();
+    *all.mutable_continuationtoken() = request.continuationtoken();
+    while (true) {
+        MR_CO_TRY(pb::StreamsInScopeResponse page, co_await list_streams_in_scope(all));
+        // An empty page is the end of the list, whatever lies behind it: pages without the tag are passed over.
+        if (page.streams_size() == 0) co_return page;
+        pb::StreamsInScopeResponse tagged = page;
+        tagged.clear_streams();
+        for (const pb::StreamInfo& info : page.streams()) {
+            MR_CO_TRY(const bool has, co_await has_tag(StreamName{info.scope(), info.stream()}, request.tag()));
+            if (has) *tagged.add_streams() = info;
+        }
+        if (tagged.streams_size() > 0) co_return tagged;
+        *all.mutable_continuationtoken() = page.continuationtoken();
+    }
+}
+
+Task<Result<bool>> Service::has_tag(StreamName name, std::string tag) {
+    const Result<store::StoredStream> stream = co_await store_.load(name);
+    if (!stream && stream.error().is(ErrorCode::kNotFound)) co_return false;  // deleted meanwhile
+    if (!stream) co_return stream.error();
+    const auto& tags = stream->record.config().tags();
+    co_return std::find(tags.begin(), tags.end(), tag) != tags.end();
 }
 
 }  // namespace millrace::controller::service

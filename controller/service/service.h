@@ -41,6 +41,7 @@ public:
     Task<Result<pb::ExistsResponse>> check_scope_exists(pb::ScopeInfo request);
     Task<Result<pb::ScopesResponse>> list_scopes(pb::ScopesRequest request);
     Task<Result<pb::StreamsInScopeResponse>> list_streams_in_scope(pb::StreamsInScopeRequest request);
+    Task<Result<pb::StreamsInScopeResponse>> list_streams_in_scope_for_tag(pb::StreamsInScopeWithTagRequest request);
 
     Task<Result<pb::CreateStreamStatus>> create_stream(pb::StreamConfig request);
     Task<Result<pb::UpdateStreamStatus>> update_stream(pb::StreamConfig request);
@@ -69,6 +70,8 @@ public:
     Task<Result<pb::ScaleStatusResponse>> check_scale(pb::ScaleStatusRequest request);
 
 private:
+    // Not of a stream that is gone.
+    Task<Result<bool>> has_tag(StreamName name, std::string tag);
     Deadline workflow_deadline() const { return Deadline::after(runtime_.clock, kWorkflowWait); }
     std::int64_t now_ms() const { return runtime_.clock.wall_now().time_since_epoch().count(); }
 

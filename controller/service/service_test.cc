@@ -167,6 +167,57 @@ TEST(StreamLists, HavePagesOfAThousandAndSurviveDeletions) {
     EXPECT_EQ(cluster.ask(&Service::list_streams_in_scope, request).streams_size(), kStreams - 1000);
 }
 
+TEST(StreamLists, OfATagPassOverPagesWithoutIt) {
+    Cluster cluster;
+    cluster.make_scope("s");
+    const auto tagged = [&](const std::string& tag) {
+        std::vector<std::string> names;
+        pb::StreamsInScopeWithTagRequest request;
+        request.mutable_scope()->set_scope("s");
+        request.set_tag(tag);
+        for (;;) {
+            const auto reply = cluster.ask(&Service::list_streams_in_scope_for_tag, request);
+            EXPECT_EQ(reply.status(), pb::StreamsInScopeResponse::SUCCESS);
+            EXPECT_TRUE(reply.has_continuationtoken());
+            *request.mutable_continuationtoken() = reply.continuationtoken();
+            if (reply.streams_size() == 0) return names;
+            for (const auto& info : reply.streams()) names.push_back(info.stream());
+        }
+    };
+    constexpr int kStreams = 2100;
+    for (int i = 0; i < kStreams; ++i) ASSERT_EQ(cluster.create({"s", "x" + std::to_string(i)}, 1), pb::CreateStreamStatus::SUCCESS);
+    const auto retag = [&](const StreamName& name, const std::vector<std::string>& tags) {
+        pb::StreamConfig config = Cluster::config(name, 1);
+        for (const std::string& tag : tags) config.mutable_tags()->add_tag(tag);
+        EXPECT_EQ(cluster.update(config), pb::UpdateStreamStatus::SUCCESS);
+    };
+    EXPECT_TRUE(tagged("blue").empty());
+    // One of each page that lists them all, the last but one page excepted.
+    pb::StreamsInScopeRequest all;
+    all.mutable_scope()->set_scope("s");
+    std::vector<StreamName> chosen;
+    for (int page = 0; page < 3; ++page) {
+        const auto reply = cluster.ask(&Service::list_streams_in_scope, all);
+        if (page != 1) chosen.emplace_back("s", reply.streams(reply.streams_size() / 2).stream());
+        *all.mutable_continuationtoken() = reply.continuationtoken();
+    }
+    retag(chosen[0], {"green", "blue"});
+    retag(chosen[1], {"blue"});
+    EXPECT_EQ(tagged("blue"), (std::vector<std::string>{chosen[0].stream, chosen[1].stream}));
+    EXPECT_EQ(tagged("green"), std::vector<std::string>{chosen[0].stream});
+    EXPECT_TRUE(tagged("blu").empty()) << "the whole tag";
+    retag(chosen[0], {});
+    EXPECT_EQ(tagged("blue"), std::vector<std::string>{chosen[1].stream});
+    cluster.seal(chosen[1]);
+    EXPECT_EQ(tagged("blue"), std::vector<std::string>{chosen[1].stream});
+    cluster.remove(chosen[1]);
+    EXPECT_TRUE(tagged("blue").empty());
+
+    pb::StreamsInScopeWithTagRequest nowhere;
+    nowhere.mutable_scope()->set_scope("nope");
+    EXPECT_EQ(cluster.ask(&Service::list_streams_in_scope_for_tag, nowhere).status(), pb::StreamsInScopeResponse::SCOPE_NOT_FOUND);
+}
+
 TEST(StreamLists, AnswerScopeNotFoundWithAToken) {
     Cluster cluster;
     for (const std::string scope : {"nope", "a/b"}) {

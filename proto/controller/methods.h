@@ -152,7 +152,7 @@ inline constexpr std::array<ControllerMethod, 46> kControllerMethods = {{
     {"getStreamConfiguration", "StreamInfo", "StreamConfig",
      Permission::kRead, Resource::kStream, Rule::kAlways, Token::kNone, Offer::kOffered},
     {"listStreamsInScopeForTag", "StreamsInScopeWithTagRequest", "StreamsInScopeResponse",
-     Permission::kRead, Resource::kScope, Rule::kListsReadable, Token::kNone, Offer::kNotYet},
+     Permission::kRead, Resource::kScope, Rule::kListsReadable, Token::kNone, Offer::kOffered},
 }};
 
 // By gRPC's spelling. Null: the protocol has no such call.
