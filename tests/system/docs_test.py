@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The pages for users: messages stand in the source as the pages have them, and links lead somewhere."""
+"""The pages: messages and tests stand in the source as the pages have them, and links lead somewhere."""
 
 import os
 import re
@@ -48,6 +48,47 @@ class MessagesTest(unittest.TestCase):
 
     def test_a_message_that_nobody_prints_is_noticed(self):
         self.assertFalse(fragments("controller ADDRESS has gone fishing")[-1] in source_strings())
+
+
+def tests_of_the_source():
+    """Their names as pages have them: Suite.Test."""
+    names = set()
+    for room in ("common", "segmentstore", "controller", "client", "cli", "proto", "tests"):
+        for at, _, files in os.walk(os.path.join(ROOT, room)):
+            for name in files:
+                if name.endswith("_test.cc"):
+                    source = text_of(os.path.relpath(os.path.join(at, name), ROOT))
+                    names.update(".".join(test) for test in re.findall(r"^TEST(?:_F|_P)?\((\w+),\s*(\w+)\)", source, re.MULTILINE))
+                elif name.endswith("_test.py"):
+                    suites = re.split(r"^class (\w+)\(.*\):$", text_of(os.path.relpath(os.path.join(at, name), ROOT)), flags=re.MULTILINE)[1:]
+                    for suite, body in zip(suites[::2], suites[1::2]):
+                        names.update(f"{suite}.{test}" for test in re.findall(r"^    def (test_\w+)\(", body, re.MULTILINE))
+    return names
+
+
+class LessonsTest(unittest.TestCase):
+    """docs/protocol/java-client.md: what the client does, and the test that keeps it."""
+
+    NOT_OURS = "That is the client's doing"
+
+    def test_every_lesson_has_a_test_that_exists(self):
+        tests = tests_of_the_source()
+        self.assertIn("LessonsTest.test_every_lesson_has_a_test_that_exists", tests)
+        rows = [re.split(r" \| ", row.strip("| \n")) for row in text_of("docs", "protocol", "java-client.md").splitlines()
+                if row.startswith("| ") and not row.startswith("| What the client does ")]
+        self.assertGreater(len(rows), 30)
+        for lesson, kept_by in rows:
+            named = re.findall(r"`([^`]+)`", kept_by)
+            self.assertEqual(kept_by == "-", lesson.endswith(self.NOT_OURS), lesson)
+            self.assertTrue(named or kept_by == "-", lesson)
+            for test in named:
+                self.assertIn(test, tests, lesson)
+
+    def test_every_conversation_is_a_lesson(self):
+        page = text_of("docs", "protocol", "java-client.md")
+        for test in tests_of_the_source():
+            if re.match(r"(Conversations|ConversationsTest|ScaleConversationTest)\.", test):
+                self.assertIn(f"`{test}`", page)
 
 
 def anchors_of(page):
