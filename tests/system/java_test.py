@@ -13,10 +13,11 @@ import shutil
 import signal
 import socket
 import subprocess
-import threading
 import time
 import unittest
 
+import raw_frames
+from frame_proxy import FrameProxy
 from harness import MILLRACE, Server, SystemTest, run, wait_for
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -44,67 +45,25 @@ def build():
     return f"{target}/classes:{target}/lib/*"
 
 
-class Cut:
-    """A proxy on the way to the data port that breaks connections where it is told to."""
+class Behind(Server):
+    """A server whose data port clients are told of at an address where a proxy listens, with the port that the server has at its own."""
 
-    def __init__(self, at, to):
-        self.to = to
-        self.listener = socket.create_server(at)
-        self.pairs = []
-        self.lock = threading.Lock()
-        threading.Thread(target=self.accept, daemon=True).start()
+    OWN, TOLD = "127.0.0.1", "127.0.0.2"
 
-    def accept(self):
-        while True:
-            try:
-                near, _ = self.listener.accept()
-            except OSError:
-                return
-            try:
-                far = socket.create_connection(self.to)
-            except OSError:
-                near.close()
-                continue
-            with self.lock:
-                self.pairs.append((near, far))
-            threading.Thread(target=self.serve, args=(near, far), daemon=True).start()
+    def __init__(self, directory):
+        with socket.create_server((self.OWN, 0)) as free:
+            port = free.getsockname()[1]
+        super().__init__(directory, "--advertise", self.TOLD, ports=(0, port, 0))
+        self.proxy = FrameProxy((self.TOLD, port), (self.OWN, port))
 
-    def serve(self, near, far):
-        back = threading.Thread(target=self.pass_on, args=(far, near), daemon=True)
-        back.start()
-        self.pass_on(near, far)
-        back.join()
-        with self.lock, near, far:
-            if (near, far) in self.pairs:
-                self.pairs.remove((near, far))
-
-    @staticmethod
-    def pass_on(source, sink):
-        try:
-            while data := source.recv(65536):
-                sink.sendall(data)
-        except OSError:
-            pass
-        for end in (source, sink):
-            try:
-                end.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
-
-    def cut(self):
-        """All that are open: what is on its way ends in the middle of a frame as often as not."""
-        with self.lock:
-            for pair in self.pairs:
-                for end in pair:
-                    try:
-                        end.shutdown(socket.SHUT_RDWR)
-                    except OSError:
-                        pass
-            return len(self.pairs)
+    def start(self):
+        super().start()
+        self.controller, self.http = f"{self.OWN}:{self.ports[0]}", f"{self.OWN}:{self.ports[2]}"
+        return self
 
     def close(self):
-        self.listener.close()
-        self.cut()
+        super().close()
+        self.proxy.close()
 
 
 @unittest.skipUnless(shutil.which("mvn") and shutil.which("java"), "needs Java and Maven")
@@ -115,7 +74,7 @@ class JavaTest(SystemTest):
 
     def setUp(self):
         super().setUp()
-        self.store = Server(self.path("data"))
+        self.store = Behind(self.path("data"))
         self.addCleanup(self.store.close)
 
     def launch(self, case, events=EVENTS, **pipes):
@@ -123,7 +82,7 @@ class JavaTest(SystemTest):
         self.addCleanup(errors.close)
         process = subprocess.Popen(
             ["java", "-Xmx1g", "-Dorg.slf4j.simpleLogger.defaultLogLevel=error", "-cp", self.classpath, "millrace.cases.Main",
-             f"tcp://127.0.0.1:{self.store.ports[0]}", self.path(case + ".history"), case, str(events)], stderr=errors, text=True, **pipes)
+             f"tcp://{self.store.controller}", self.path(case + ".history"), case, str(events)], stderr=errors, text=True, **pipes)
         self.addCleanup(process.wait)
         self.addCleanup(process.kill)
         return process
@@ -137,27 +96,39 @@ class JavaTest(SystemTest):
         with open(self.path(case + ".err"), encoding="utf-8", errors="replace") as errors:
             self.assertEqual(code, 0, errors.read()[-4000:])
 
-    def assert_history_is_right(self, case):
-        done = subprocess.run([CHECK_HISTORY, self.path(case + ".history")], capture_output=True, text=True, check=False)
+    def assert_says(self, process, line):
+        ready, _, _ = select.select([process.stdout], [], [], 120)
+        self.assertEqual(process.stdout.readline() if ready else None, line + "\n")
+
+    def assert_history_is_right(self, *cases, options=()):
+        done = subprocess.run([CHECK_HISTORY, *options, *(self.path(case + ".history") for case in cases)],
+                              capture_output=True, text=True, check=False)
         self.assertEqual(done.returncode, 0, done.stdout[-4000:] + done.stderr[-1000:])
 
-    def assert_log_is_quiet(self):
-        """What the client asked for is there, and nothing went wrong here."""
+    def assert_nothing_went_wrong_here(self):
+        """Nor did the client ask for anything that is not offered."""
         with open(self.store.log_path, encoding="utf-8", errors="replace") as log:
-            loud = [line for line in log if re.search(r"Z error |UNIMPLEMENTED|not supported", line)]
+            loud = [line for line in log if re.search(r"^\S+ error |UNIMPLEMENTED", line)]
         self.assertEqual(loud, [])
+        self.assert_calls_are_offered()
+        self.assertIn(raw_frames.HELLO, self.store.proxy.replies.kinds)
+        self.assertNotIn(raw_frames.OPERATION_UNSUPPORTED, self.store.proxy.replies.kinds)
 
-    def case(self, name, checked=True):
+    def assert_calls_are_offered(self):
+        """Calls that are answered UNIMPLEMENTED are counted, and not logged."""
+        others = re.findall(r'^millrace_rpc_calls_total{method="other"} (\S+)$', self.store.get("/metrics")[1], re.MULTILINE)
+        self.assertEqual(others, ["0"])
+
+    def case(self, name):
         self.store.start()
         process = self.launch(name, stdin=subprocess.DEVNULL)
         self.assert_done(process, name)
-        if checked:
-            self.assert_history_is_right(name)
-        self.assert_log_is_quiet()
+        self.assert_history_is_right(name)
+        self.assert_nothing_went_wrong_here()
         self.assertEqual(self.store.terminate(), 0)
 
     def test_scopes_and_streams(self):
-        self.case("lives", checked=False)  # its streams go before anybody reads them
+        self.case("lives")
 
     def test_writers(self):
         self.case("writes")
@@ -178,10 +149,10 @@ class JavaTest(SystemTest):
         self.case("truncations")
 
     def test_revisioned_streams(self):
-        self.case("revisions", checked=False)  # it has no events
+        self.case("revisions")
 
     def test_byte_streams(self):
-        self.case("byte_streams", checked=False)  # it has no events
+        self.case("byte_streams")
 
     def test_batches(self):
         self.case("batches")
@@ -190,14 +161,29 @@ class JavaTest(SystemTest):
         """Two writers and a reader live through `harm`, and every event is there once."""
         process = self.launch("survivors", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.addCleanup(process.stdout.close)
-        ready, _, _ = select.select([process.stdout], [], [], 120)
-        self.assertTrue(ready and process.stdout.readline() == "running\n", "the writers run")
+        self.assert_says(process, "running")
         harm(lambda: self.assertIsNone(process.poll(), "the client lives"))
         process.stdin.close()
         self.assert_done(process, "survivors")
         self.assert_history_is_right("survivors")
-        self.assert_log_is_quiet()
+        self.assert_nothing_went_wrong_here()
         return int(process.stdout.readline().split()[1])
+
+    def test_a_reader_that_is_killed(self):
+        self.store.start()
+        heir = self.launch("inherits", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.addCleanup(heir.stdout.close)
+        self.assert_says(heir, "running")
+        dead = self.launch("dies", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.addCleanup(dead.stdin.close)
+        self.addCleanup(dead.stdout.close)
+        self.assert_says(dead, "read")
+        dead.kill()
+        dead.wait()
+        heir.stdin.close()
+        self.assert_done(heir, "inherits")
+        self.assert_history_is_right("dies", "inherits", options=("--cut-off-ok",))
+        self.assert_nothing_went_wrong_here()
 
     def acknowledged_later(self, alive):
         """Waits until more events are acknowledged than now."""
@@ -213,6 +199,7 @@ class JavaTest(SystemTest):
 
         def harm(alive):
             for _ in range(KILLS):
+                self.assert_calls_are_offered()
                 self.store.kill()
                 self.store.start()
                 self.acknowledged_later(alive)
@@ -230,21 +217,16 @@ class JavaTest(SystemTest):
 
         self.survive(harm)
 
-    def test_connections_that_are_cut(self):
-        # Clients are told of an address where the proxy listens, at the port that the server has at its own.
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
-        proxy = Cut(("127.0.0.2", port), ("127.0.0.1", port))
-        self.addCleanup(proxy.close)
-        self.store.ports = (0, port, 0)
-        self.store.options = ("--advertise", "127.0.0.2")
+    def test_connections_that_are_cut_in_the_middle_of_a_frame(self):
         self.store.start()
-        self.store.http = f"127.0.0.1:{self.store.ports[2]}"
 
         def harm(alive):
             for _ in range(2 * KILLS):
-                self.assertGreater(proxy.cut(), 0)
-                self.acknowledged_later(alive)
+                for direction in (self.store.proxy.requests, self.store.proxy.replies):
+                    before = direction.cuts
+                    direction.cut()
+                    wait_for(lambda: direction.cuts > before, "a frame on its way")
+                    self.acknowledged_later(alive)
 
         self.survive(harm)
 
@@ -281,7 +263,7 @@ class JavaTest(SystemTest):
         self.assertEqual(sum(map(len, from_java.values())), EVENTS)
         # The same events of a key, in the same order, in the same segment: both sides hash keys alike.
         self.assertEqual(from_java, to_java)
-        self.assert_log_is_quiet()
+        self.assert_nothing_went_wrong_here()
 
 
 if __name__ == "__main__":

@@ -2,68 +2,68 @@
 package millrace.cases;
 
 import io.pravega.client.stream.Checkpoint;
-import io.pravega.client.stream.EventRead;
 import io.pravega.client.stream.ReaderGroupConfig;
+import io.pravega.client.stream.ReinitializationRequiredException;
 import io.pravega.client.stream.Stream;
 import io.pravega.client.stream.StreamCut;
-import java.nio.ByteBuffer;
-import java.util.Map;
-import java.util.concurrent.CompletableFuture;
 
-/** Checkpoints that the application and the group itself begin, going back to one, and cuts as bounds. */
+/** Checkpoints that the application and the group itself begin, going back to one and to a cut, and cuts as bounds. */
 final class Checkpoints implements Case {
     @Override
     public void run(Cluster cluster, History history, int events) throws Exception {
         Stream stream = cluster.create("checked", 3);
         String name = Cluster.nameOf(stream);
-        try (Writer writer = new Writer(cluster, history, stream, "writer")) {
-            for (int i = 0; i < events; ++i) writer.write("key-" + i % 31, 100);
-            writer.flush();
-        }
-
+        // A reader that has more to read is past it before it hears of a checkpoint; so there is no more.
+        long atMiddle = events / 2;
+        long atLate = events * 3L / 4;
         Checkpoint middle;
-        try (Group group = new Group(cluster, history, "asked",
+        Checkpoint late;
+        try (Writer writer = new Writer(cluster, history, stream, "writer");
+             Group group = new Group(cluster, history, "asked",
                 ReaderGroupConfig.builder().stream(stream).disableAutomaticCheckpoints().build());
              Group.Reader reader = group.new Reader("asked-1")) {
-            reader.readUntil(events / 2);
-            CompletableFuture<Checkpoint> wanted = group.group.initiateCheckpoint("middle", cluster.executor);
-            boolean seen = false;
-            while (!wanted.isDone() || !seen) {
-                EventRead<ByteBuffer> next = reader.next();
-                seen |= next.isCheckpoint() && next.getCheckpointName().equals("middle");
-            }
-            middle = wanted.join();
-            reader.readUntil(events);
+            goOn(writer, reader, atMiddle);
+            middle = reader.checkpoint("middle");
+            goOn(writer, reader, atLate);
+            late = reader.checkpoint("late");
+            goOn(writer, reader, events);
             history.readToEnd("group", group.name, name);
         }
-        StreamCut half = middle.asImpl().getPositions().get(stream);
+        StreamCut half = cutOf(middle, stream);
+        StreamCut threeQuarters = cutOf(late, stream);
 
-        // From the checkpoint on; together with what a group reads up to it, everything.
-        long before;
-        try (Group group = new Group(cluster, history, "before", ReaderGroupConfig.builder().stream(stream, StreamCut.UNBOUNDED, half).build());
-             Group.Reader reader = group.new Reader("before-1")) {
-            before = readAll(reader, group);
+        // What lies before a cut, between two, and behind one: together everything, each within its bounds.
+        Check.equal(atMiddle, bounded(cluster, history, "before", ReaderGroupConfig.builder().stream(stream, StreamCut.UNBOUNDED, half)),
+                "events up to a cut");
+        Check.equal(atLate - atMiddle, bounded(cluster, history, "between", ReaderGroupConfig.builder().stream(stream, half, threeQuarters)),
+                "events between two");
+        try (Group group = new Group(cluster, history, "behind", ReaderGroupConfig.builder().stream(stream, threeQuarters).build());
+             Group.Reader reader = group.new Reader("behind-1")) {
+            reader.readUntil(events - atLate);
+            Check.equal(0L, group.unreadBytes(reader), "unread bytes");
         }
-        try (Group group = new Group(cluster, history, "after",
+        try (Group group = new Group(cluster, history, "from-checkpoint",
                 ReaderGroupConfig.builder().stream(stream).startFromCheckpoint(middle).build());
-             Group.Reader reader = group.new Reader("after-1")) {
-            reader.readUntil(events - before);
+             Group.Reader reader = group.new Reader("from-checkpoint-1")) {
+            reader.readUntil(events - atMiddle);
             Check.equal(0L, group.unreadBytes(reader), "unread bytes");
         }
 
-        // Back to a cut: what was read is read once more, by another life of the reader.
-        try (Group group = new Group(cluster, history, "reset", ReaderGroupConfig.builder().stream(stream).build())) {
-            try (Group.Reader reader = group.new Reader("reset-1")) {
+        // Back to a checkpoint, and to a cut: what was read is read once more, by other lives of the reader.
+        try (Group group = new Group(cluster, history, "again", ReaderGroupConfig.builder().stream(stream).build())) {
+            try (Group.Reader reader = group.new Reader("again-1")) {
                 reader.readUntil(events);
+                reset(group, reader, ReaderGroupConfig.builder().stream(stream).startFromCheckpoint(middle).build());
             }
-            Map<Stream, StreamCut> cuts = group.group.getStreamCuts();
-            Check.equal(1, cuts.size(), "cuts of one stream");
-        }
-        try (Group group = new Group(cluster, history, "back", ReaderGroupConfig.builder().stream(stream, half).build())) {
-            try (Group.Reader reader = group.new Reader("back-1")) {
-                reader.readUntil((events - before) / 2);
+            try (Group.Reader reader = group.new Reader("again-2", "again-from-checkpoint")) {
+                reader.readUntil(2L * events - atMiddle);
+                Check.equal(0L, group.unreadBytes(reader), "unread bytes from the checkpoint on");
+                reset(group, reader, ReaderGroupConfig.builder().stream(stream, threeQuarters).build());
             }
-            group.group.resetReaderGroup(ReaderGroupConfig.builder().stream(stream, half).build());
+            try (Group.Reader reader = group.new Reader("again-3", "again-from-cut")) {
+                reader.readUntil(2L * events - atMiddle + events - atLate);
+                Check.equal(0L, group.unreadBytes(reader), "unread bytes from the cut on");
+            }
         }
 
         // The group checkpoints itself, again and again.
@@ -76,16 +76,33 @@ final class Checkpoints implements Case {
             }
             history.readToEnd("group", group.name, name);
         }
-        history.floor("checkpoints", 3);
+        history.floor("checkpoints", 4);
     }
 
-    /** Up to the group's end. */
-    static long readAll(Group.Reader reader, Group group) {
-        int quiet = 0;
-        while (quiet < 3) {
-            EventRead<ByteBuffer> next = reader.next();
-            quiet = next.getEvent() != null || next.isCheckpoint() ? 0 : quiet + 1;
+    private static void goOn(Writer writer, Group.Reader reader, long total) {
+        while (writer.written() < total) writer.write("key-" + writer.written() % 31, 100);
+        writer.flush();
+        reader.readUntil(total);
+    }
+
+    private static StreamCut cutOf(Checkpoint checkpoint, Stream stream) {
+        return checkpoint.asImpl().getPositions().get(stream);
+    }
+
+    /** How many events lie within the bounds. */
+    private static long bounded(
+            Cluster cluster, History history, String name, ReaderGroupConfig.ReaderGroupConfigBuilder bounds) throws Exception {
+        try (Group group = new Group(cluster, history, name, bounds.build()); Group.Reader reader = group.new Reader(name + "-1")) {
+            reader.readToBound();
+            return group.read();
         }
-        return group.read();
+    }
+
+    /** Whoever reads is told, and has to begin anew. */
+    private static void reset(Group group, Group.Reader reader, ReaderGroupConfig to) {
+        group.group.resetReaderGroup(to);
+        Check.fails(ReinitializationRequiredException.class, "reading on after a reset", () -> {
+            while (true) reader.next();
+        });
     }
 }

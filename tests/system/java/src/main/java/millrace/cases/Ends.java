@@ -31,8 +31,9 @@ final class Ends implements Case {
             history.readToEnd("group", group.name, Cluster.nameOf(sealed));
             history.readToEnd("group", group.name, Cluster.nameOf(open));
         }
-        // Alone, its end is told.
-        try (Group group = new Group(cluster, history, "alone", ReaderGroupConfig.builder().stream(sealed).build());
+        // Alone, its end is told; at a checkpoint.
+        try (Group group = new Group(cluster, history, "alone",
+                ReaderGroupConfig.builder().stream(sealed).automaticCheckpointIntervalMillis(1000).build());
              Group.Reader reader = group.new Reader("alone-1")) {
             EventRead<ByteBuffer> next;
             do {

@@ -12,6 +12,9 @@ record Event(String writer, String key, long seq, byte[] bytes) {
     private static final Pattern HEAD = Pattern.compile("(\\S+) (\\S+) (\\d+) ");
     private static final int HEAD_MAX = 256;
 
+    /** Large enough for what an event says of itself. */
+    static final int SELF_EVIDENT = 64;
+
     /** At least as large as what it says of itself. */
     static Event of(String writer, String key, long seq, int size) {
         byte[] head = (writer + " " + key + " " + seq + " ").getBytes(StandardCharsets.US_ASCII);
@@ -21,13 +24,25 @@ record Event(String writer, String key, long seq, byte[] bytes) {
         return new Event(writer, key, seq, bytes);
     }
 
+    /** Of any size from 1 byte on: says nothing of itself, so that whoever reads it must know it by its place. */
+    static Event bare(String writer, String key, long seq, int size) {
+        byte[] bytes = new byte[size];
+        new Random(seq).nextBytes(bytes);
+        return new Event(writer, key, seq, bytes);
+    }
+
     static Event parse(ByteBuffer buffer) {
-        byte[] bytes = new byte[buffer.remaining()];
-        buffer.duplicate().get(bytes);
+        byte[] bytes = bytesOf(buffer);
         String head = new String(bytes, 0, Math.min(bytes.length, HEAD_MAX), StandardCharsets.ISO_8859_1);
         Matcher matcher = HEAD.matcher(head);
         if (!matcher.lookingAt()) throw new IllegalStateException("an event that nobody wrote: " + head);
         return new Event(matcher.group(1), matcher.group(2), Long.parseLong(matcher.group(3)), bytes);
+    }
+
+    static byte[] bytesOf(ByteBuffer buffer) {
+        byte[] bytes = new byte[buffer.remaining()];
+        buffer.duplicate().get(bytes);
+        return bytes;
     }
 
     ByteBuffer buffer() {

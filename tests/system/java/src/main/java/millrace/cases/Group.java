@@ -19,6 +19,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Function;
 
 /** A reader group whose readers' events are in the history. */
 final class Group implements AutoCloseable {
@@ -28,10 +29,17 @@ final class Group implements AutoCloseable {
     final ReaderGroup group;
     private final Cluster cluster;
     private final History history;
+    private final Function<ByteBuffer, Event> parse;
+    private int counts = 0;
     private final AtomicLong read = new AtomicLong();
     private final ExecutorService threads = Executors.newCachedThreadPool();
 
     Group(Cluster cluster, History history, String name, ReaderGroupConfig config) {
+        this(cluster, history, name, config, Event::parse);
+    }
+
+    Group(Cluster cluster, History history, String name, ReaderGroupConfig config, Function<ByteBuffer, Event> parse) {
+        this.parse = parse;
         this.cluster = cluster;
         this.history = history;
         this.name = name;
@@ -48,10 +56,18 @@ final class Group implements AutoCloseable {
         final String id;
         private final EventStreamReader<ByteBuffer> reader;
         Position position;
+        /** The newest. */
+        Event event;
+        private long own = 0;
 
         Reader(String id) {
+            this(id, name);
+        }
+
+        /** `era`: the group's name in the history. One that was reset gives everything once more. */
+        Reader(String id, String era) {
             this.id = id;
-            history.reader(id, name);
+            history.reader(id, era);
             reader = cluster.factory.createReader(id, name, new ByteBufferSerializer(), ReaderConfig.builder().build());
         }
 
@@ -62,15 +78,39 @@ final class Group implements AutoCloseable {
             if (next.isCheckpoint()) history.checkpoint(id, next.getCheckpointName());
             if (next.getEvent() == null) return next;
             Place place = Place.of(next.getEventPointer());
-            history.read(id, Cluster.nameOf(place.segment().getStream()), place.segment().getSegmentId(), place.offset(),
-                    Event.parse(next.getEvent()));
+            event = parse.apply(next.getEvent());
+            history.read(id, Cluster.nameOf(place.segment().getStream()), place.segment().getSegmentId(), place.offset(), event);
             read.incrementAndGet();
+            ++own;
             return next;
+        }
+
+        /** Events that this one has read. */
+        long own() {
+            return own;
         }
 
         /** Until the group has read so many events. */
         void readUntil(long total) {
             while (read.get() < total) next();
+        }
+
+        /** Up to a cut that is the group's end. This client tells nobody when it is there. */
+        void readToBound() {
+            for (int quiet = 0; quiet < 3;) {
+                EventRead<ByteBuffer> next = next();
+                quiet = next.getEvent() != null || next.isCheckpoint() ? 0 : quiet + 1;
+            }
+        }
+
+        /** A checkpoint of the whole group, which has no other reader. */
+        Checkpoint checkpoint(String checkpoint) {
+            CompletableFuture<Checkpoint> wanted = group.initiateCheckpoint(checkpoint, cluster.executor);
+            for (boolean seen = false; !wanted.isDone() || !seen;) {
+                EventRead<ByteBuffer> next = next();
+                seen |= next.isCheckpoint() && next.getCheckpointName().equals(checkpoint);
+            }
+            return wanted.join();
         }
 
         @Override
@@ -81,9 +121,12 @@ final class Group implements AutoCloseable {
 
     /** Behind a checkpoint that is taken now: the group counts from its last one. */
     long unreadBytes(Reader reader) {
-        CompletableFuture<Checkpoint> checkpoint = group.initiateCheckpoint("count-" + name, cluster.executor);
-        while (!checkpoint.isDone()) reader.next();
-        checkpoint.join();
+        CompletableFuture<Checkpoint> checkpoint;
+        do {
+            checkpoint = group.initiateCheckpoint("count-" + ++counts, cluster.executor);
+            while (!checkpoint.isDone()) reader.next();
+            // One that the group takes itself may come in between, and then nobody is told of ours.
+        } while (checkpoint.isCompletedExceptionally());
         return group.getMetrics().unreadBytes();
     }
 

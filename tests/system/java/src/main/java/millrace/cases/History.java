@@ -64,6 +64,11 @@ final class History implements AutoCloseable {
         ++records;
     }
 
+    /** What is recorded so far outlives the process. */
+    synchronized void flush() {
+        out.flush();
+    }
+
     @Override
     public synchronized void close() {
         out.println("end " + records);

@@ -20,6 +20,8 @@ public final class Main {
             Map.entry("byte_streams", new ByteStreams()),
             Map.entry("batches", new Batches()),
             Map.entry("survivors", new Survivors()),
+            Map.entry("inherits", new Heirs.Inherits()),
+            Map.entry("dies", new Heirs.Dies()),
             Map.entry("writes_for_others", new Others.Writes()),
             Map.entry("reads_of_others", new Others.Reads())));
 

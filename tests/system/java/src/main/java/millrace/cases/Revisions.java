@@ -9,21 +9,28 @@ import io.pravega.client.state.RevisionedStreamClient;
 import io.pravega.client.state.StateSynchronizer;
 import io.pravega.client.state.SynchronizerConfig;
 import io.pravega.client.state.Update;
+import io.pravega.client.stream.impl.ByteBufferSerializer;
 import io.pravega.client.stream.impl.JavaSerializer;
 import io.pravega.client.stream.impl.UTF8StringSerializer;
 import java.io.Serializable;
+import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
+import java.util.concurrent.CyclicBarrier;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
 
 /** Revisioned streams and a state that three clients change at once. */
 final class Revisions implements Case {
     private static final int CLIENTS = 3;
+    private static final int PATIENCE_S = 60;
+    /** Of an event in its segment. */
+    private static final int HEADER = 8;
 
     /** How often each client has counted. */
     private record Counts(String scopedName, Revision revision, long sum) implements Revisioned, Serializable {
@@ -60,22 +67,16 @@ final class Revisions implements Case {
         SynchronizerConfig config = SynchronizerConfig.builder().build();
         int each = Math.max(10, events / 100);
         try (SynchronizerClientFactory factory = SynchronizerClientFactory.withScope(cluster.scope, cluster.config)) {
-            ExecutorService threads = Executors.newFixedThreadPool(CLIENTS);
-            List<Callable<Void>> racers = new ArrayList<>();
-            for (int i = 0; i < CLIENTS; ++i) {
-                racers.add(() -> {
-                    try (StateSynchronizer<Counts> state = open(factory)) {
-                        state.initialize(new Start(0));
-                        for (int n = 0; n < each; ++n) {
-                            state.updateState((StateSynchronizer.UpdateGenerator<Counts>) (before, updates) -> updates.add(new Add(1)));
-                            if (n == each / 2) state.compact(before -> new Start(before.sum()));
-                        }
+            race(cluster, history, factory, each);
+            atOnce(racer -> {
+                try (StateSynchronizer<Counts> state = open(factory)) {
+                    state.initialize(new Start(0));
+                    for (int n = 0; n < each; ++n) {
+                        state.updateState((StateSynchronizer.UpdateGenerator<Counts>) (before, updates) -> updates.add(new Add(1)));
+                        if (n == each / 2) state.compact(before -> new Start(before.sum()));
                     }
-                    return null;
-                });
-            }
-            for (Future<Void> racer : threads.invokeAll(racers)) racer.get();
-            threads.shutdown();
+                }
+            });
             try (StateSynchronizer<Counts> state = open(factory)) {
                 state.fetchUpdates();
                 Check.equal((long) CLIENTS * each, state.getState().sum(), "the sum of all");
@@ -97,6 +98,55 @@ final class Revisions implements Case {
                 Check.equal(List.of("two"), values(rival.readFrom(rival.fetchOldestRevision())), "entries after truncation");
             }
         }
+    }
+
+    private interface Racer {
+        void run(String name) throws Exception;
+    }
+
+    private static void atOnce(Racer racer) throws Exception {
+        ExecutorService threads = Executors.newFixedThreadPool(CLIENTS);
+        List<Callable<Void>> racers = new ArrayList<>();
+        for (int i = 0; i < CLIENTS; ++i) {
+            String name = "racer-" + i;
+            racers.add(() -> {
+                racer.run(name);
+                return null;
+            });
+        }
+        for (Future<Void> one : threads.invokeAll(racers)) one.get();
+        threads.shutdown();
+    }
+
+    /** All write at the one end that they have seen: in each round one of them does, and what the others wrote is nowhere. */
+    private static void race(Cluster cluster, History history, SynchronizerClientFactory factory, int rounds) throws Exception {
+        String name = Cluster.nameOf(cluster.create("race", 1));
+        SynchronizerConfig config = SynchronizerConfig.builder().build();
+        CyclicBarrier together = new CyclicBarrier(CLIENTS);
+        atOnce(racer -> {
+            try (RevisionedStreamClient<ByteBuffer> log = factory.createRevisionedStreamClient("race", new ByteBufferSerializer(), config)) {
+                for (int n = 1; n <= rounds; ++n) {
+                    Revision end = log.fetchLatestRevision();
+                    together.await(PATIENCE_S, TimeUnit.SECONDS);
+                    Event event = Event.of(racer, "round", n, 100);
+                    history.write(name, event, log.writeConditionally(end, event.buffer()) == null ? "failed" : "acked");
+                    together.await(PATIENCE_S, TimeUnit.SECONDS);
+                }
+            }
+        });
+        history.reader("reader", null);
+        int read = 0;
+        try (RevisionedStreamClient<ByteBuffer> log = factory.createRevisionedStreamClient("race", new ByteBufferSerializer(), config)) {
+            for (var entries = log.readFrom(log.fetchOldestRevision()); entries.hasNext(); ++read) {
+                Map.Entry<Revision, ByteBuffer> entry = entries.next();
+                Place behind = Place.of(entry.getKey());
+                Event event = Event.parse(entry.getValue());
+                history.read("reader", name, behind.segment().getSegmentId(), behind.offset() - event.bytes().length - HEADER, event);
+            }
+        }
+        Check.equal(rounds, read, "entries, one a round");
+        history.readToEnd("reader", "reader", name);
+        history.floor("acked", rounds);
     }
 
     private static StateSynchronizer<Counts> open(SynchronizerClientFactory factory) {

@@ -12,7 +12,8 @@ final class Scales implements Case {
     public void run(Cluster cluster, History history, int events) throws Exception {
         Stream stream = cluster.create("scaled", 1);
         try (Group group = new Group(cluster, history, "scaled",
-                ReaderGroupConfig.builder().stream(stream).groupRefreshTimeMillis(1000).build())) {
+                // Successors of a segment that was read to its end are looked for at checkpoints only.
+                ReaderGroupConfig.builder().stream(stream).groupRefreshTimeMillis(1000).automaticCheckpointIntervalMillis(1000).build())) {
             Thread reading = new Thread(() -> {
                 try {
                     group.readUntil("scaled-", 2, events);

@@ -17,7 +17,7 @@ import java.util.concurrent.atomic.AtomicLong;
 final class Writer implements AutoCloseable {
     private final History history;
     private final Stream stream;
-    private final String name;
+    final String name;
     private final EventStreamWriter<ByteBuffer> writer;
     private final Map<String, Long> last = new HashMap<>();
     private final AtomicLong acknowledged = new AtomicLong();
@@ -35,6 +35,12 @@ final class Writer implements AutoCloseable {
     void write(String key, int size) {
         Event event = Event.of(name, key, last.merge(key, 1L, Long::sum), size);
         settle(event, writer.writeEvent(key, event.buffer()));
+    }
+
+    /** All of them have one key, and are known by their order. */
+    void writeBare(int size) {
+        Event event = Event.bare(name, name, last.merge(name, 1L, Long::sum), size);
+        settle(event, writer.writeEvent(name, event.buffer()));
     }
 
     /** Goes to any segment: in the history each has a key of its own, since nothing orders them. */
