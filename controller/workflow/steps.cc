@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <map>
+#include <memory>
 
 #include "common/telemetry/log.h"
 #include "controller/store/cuts.h"
@@ -219,15 +220,16 @@ Task<Result<void>> Steps::seal_segments(StreamName name, std::vector<SegmentId> 
 }
 
 Task<Result<void>> Steps::truncate_segments(StreamName name, stream::Cut head) {
-    std::map<std::string, std::int64_t> offsets;
+    // Shared: the call is copied for every segment.
+    auto offsets = std::make_shared<std::map<std::string, std::int64_t>>();
     std::vector<SegmentId> ids;
     for (const stream::CutEntry& entry : head.entries()) {
         if (entry.offset <= 0) continue;
-        offsets.emplace(segment_name(name, entry.segment.id), entry.offset);
+        offsets->emplace(segment_name(name, entry.segment.id), entry.offset);
         ids.push_back(entry.segment.id);
     }
-    SegmentCall call = [this, offsets = std::move(offsets)](std::string segment, Deadline deadline) {
-        const std::int64_t offset = offsets.at(segment);
+    SegmentCall call = [this, offsets](std::string segment, Deadline deadline) {
+        const std::int64_t offset = offsets->at(segment);
         return segments_.truncate(std::move(segment), offset, deadline);
     };
     co_return co_await call_all(name, std::move(ids), std::move(call));
