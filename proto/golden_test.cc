@@ -199,7 +199,8 @@ TEST(RecordExamples, AreWhatThePageSays) {
             EXPECT_EQ(message->GetReflection()->GetUInt32(*message, checksum), crc32c(before)) << std::hex << crc32c(before);
         }
     }
-    EXPECT_EQ(seen, (std::set<std::string>{"ScopeRecord", "StreamRecord", "ReaderGroupRecord", "LogRecord", "SnapshotAnchor", "ContainerMap"}));
+    EXPECT_EQ(seen, (std::set<std::string>{"ScopeRecord", "StreamRecord", "ReaderGroupRecord", "RetentionSetRecord", "LogRecord",
+                                           "SnapshotAnchor", "ContainerMap"}));
 }
 
 TEST(RecordExamples, SayWhatTheTextAroundThemSays) {
@@ -222,6 +223,14 @@ TEST(RecordExamples, SayWhatTheTextAroundThemSays) {
     EXPECT_EQ(stream.current().segments(0).high(), 1.0);
     ASSERT_EQ(stream.head().offsets_size(), 1);
     EXPECT_EQ(stream.head().offsets(0), 300);
+    const auto retention = example("RetentionSetRecord", records::RetentionSetRecord{});
+    EXPECT_EQ(retention.stream(), 7u);
+    ASSERT_EQ(retention.cuts_size(), 2);
+    EXPECT_EQ(retention.cuts(0).time_ms(), 5);
+    EXPECT_EQ(retention.cuts(0).cut().offsets(0), 0);
+    EXPECT_EQ(retention.cuts(1).time_ms(), 6);
+    EXPECT_EQ(retention.cuts(1).bytes(), 300);
+    EXPECT_EQ(retention.cuts(1).cut().offsets(0), 300);
     const auto group = example("ReaderGroupRecord", records::ReaderGroupRecord{});
     EXPECT_EQ(group.id().size(), 16u);
     EXPECT_EQ(group.generation(), 1);

@@ -4,6 +4,7 @@
 #include "common/runtime/gate.h"
 #include "common/runtime/signal.h"
 #include "common/telemetry/log.h"
+#include "controller/retention/retention.h"
 #include "controller/segments/wire_segments.h"
 #include "controller/service/handlers.h"
 
@@ -20,6 +21,7 @@ public:
           segments_{runtime, options_.segment_store_internal.host.empty() ? options_.segment_store
                                                                            : options_.segment_store_internal},
           engine_{runtime, store_, segments_},
+          retention_{runtime, store_, segments_, engine_},
           service_{runtime, store_, segments_, engine_, {options_.advertise, options_.segment_store}} {}
 
     Task<Result<void>> start(rpc::Rpc& rpc) {
@@ -36,6 +38,7 @@ public:
         if (place.host.empty()) place.host = server_->local().host;
         if (place.port == 0) place.port = server_->local().port;
         service_.set_controller_place(place);
+        retention_.start(options_.retention_period);
         MR_LOG_INFO("controller serves", {"listen", server_->local().to_string()}, {"advertise", place.to_string()},
                     {"segment_store", options_.segment_store.to_string()});
         co_return ok();
@@ -51,11 +54,13 @@ public:
             }
             engine_.stop();
         });
+        retention_.stop();
         if (server_) co_await server_->close(deadline);
         calls_ended_ = true;
         ended_.notify_all();
         engine_.stop();
         co_await segments_.close();
+        co_await retention_.close();
         co_await engine_.close();
         co_await gate_.close();
     }
@@ -66,6 +71,7 @@ private:
     store::StreamStore store_;
     segments::WireSegments segments_;
     workflow::Engine engine_;
+    retention::Retention retention_;
     service::Service service_;
     std::unique_ptr<rpc::Server> server_;
     bool calls_ended_ = false;

@@ -3,6 +3,7 @@
 // A controller: metadata, workflows and the gRPC service, wired together.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <string>
 
@@ -18,6 +19,7 @@ struct ControllerOptions {
     Endpoint advertise;      // what discovery answers; port 0: the real listening port
     Endpoint segment_store;  // who owns every container: what getURI answers
     Endpoint segment_store_internal{};  // where this process reaches it; host empty: segment_store
+    std::chrono::nanoseconds retention_period = std::chrono::minutes{1};
 };
 
 class Controller {

@@ -72,7 +72,10 @@ Task<Result<pb::UpdateStreamStatus>> Service::truncate_stream(pb::StreamCut requ
         const StreamRecord& record = stream->record;
         if (record.state() == StreamRecord::SEALED) co_return answer(pb::UpdateStreamStatus::STREAM_SEALED);
         const bool same = same_cut(record.head(), wanted);
-        if (record.has_truncate() && !same) co_return refused("another truncation is running");
+        // One that nobody asked for is waited for, as any other change is.
+        if (record.has_truncate() && !record.truncate().by_policy() && !same) {
+            co_return refused("another truncation is running");
+        }
         if (busy(record)) {
             // Also the very same truncation, which an earlier try may have begun.
             MR_CO_TRY_VOID(co_await engine_.settled(name, deadline));
@@ -94,10 +97,7 @@ Task<Result<pb::UpdateStreamStatus>> Service::truncate_stream(pb::StreamCut requ
         if (!has_bytes) co_return refused("a segment ends before the cut");
 
         StreamRecord now = record;
-        now.set_state(StreamRecord::TRUNCATING);
-        *now.mutable_truncate()->mutable_from() = record.head();
-        // Whoever asks for the head from here on is sent behind what is about to be deleted.
-        *now.mutable_head() = wanted;
+        store::begin_truncation(now, wanted);
         MR_CO_TRY(const bool done, co_await carry_out(name, std::move(*stream), std::move(now), deadline, last));
         if (!done) continue;
         MR_LOG_INFO("stream truncated", {"stream", name.to_string()});

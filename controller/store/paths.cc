@@ -30,6 +30,15 @@ BucketedPath bucketed(std::string_view list, std::string_view name, std::string_
     return path;
 }
 
+DeepPath deep(std::string_view list, const std::string& name) {
+    const std::string digits = bucket_of(name, 4);
+    DeepPath path;
+    path.outer = std::string{list} + "/" + digits.substr(0, 2);
+    path.bucket = path.outer + "/" + digits.substr(2);
+    path.node = path.bucket + "/" + kNameMark + name;
+    return path;
+}
+
 // No name has a '+', so it separates the two.
 std::string joined(const StreamName& stream) { return stream.scope + kNameMark + stream.stream; }
 
@@ -42,15 +51,9 @@ BucketedPath reader_group_path(const stream::ReaderGroupName& group) {
     return bucketed(scope_path(group.scope).node, group.group, "g");
 }
 
-RetiredPath retired_path(const StreamName& stream) {
-    const std::string name = joined(stream);
-    const std::string digits = bucket_of(name, 4);
-    RetiredPath path;
-    path.outer = std::string{kRetired} + "/" + digits.substr(0, 2);
-    path.bucket = path.outer + "/" + digits.substr(2);
-    path.node = path.bucket + "/" + kNameMark + name;
-    return path;
-}
+std::vector<std::string> buckets_of(const DeepPath& path) { return {path.outer, path.bucket}; }
+DeepPath retired_path(const StreamName& stream) { return deep(kRetired, joined(stream)); }
+DeepPath retention_path(const StreamName& stream) { return deep(kRetention, joined(stream)); }
 
 BucketedPath epoch_path(const StreamName& stream, std::int32_t epoch) {
     BucketedPath path;

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "common/model/segment_name.h"
 #include "controller/stream/companions.h"
@@ -18,6 +19,7 @@ inline constexpr std::string_view kRoot = "/controller";
 inline constexpr std::string_view kScopes = "/controller/scopes";
 inline constexpr std::string_view kIntents = "/controller/intents";
 inline constexpr std::string_view kRetired = "/controller/retired";
+inline constexpr std::string_view kRetention = "/controller/retention";
 
 // Epochs of one chunk: the first is stored in full, the others as differences.
 inline constexpr std::int32_t kEpochsPerChunk = 64;
@@ -33,13 +35,15 @@ BucketedPath stream_path(const StreamName& stream);
 // Beside the streams of the scope, in buckets of their own: "g" before the digits.
 BucketedPath reader_group_path(const stream::ReaderGroupName& group);
 BucketedPath intent_path(const StreamName& stream);
-// Of these there may be far more than there are streams: the bucket lies in another bucket, `outer`.
-struct RetiredPath {
+// In lists of streams of all scopes, of which there may be very many: the bucket lies in another bucket, `outer`.
+struct DeepPath {
     std::string outer;
     std::string bucket;
     std::string node;
 };
-RetiredPath retired_path(const StreamName& stream);
+std::vector<std::string> buckets_of(const DeepPath& path);
+DeepPath retired_path(const StreamName& stream);
+DeepPath retention_path(const StreamName& stream);
 
 // Of an epoch that is over.
 BucketedPath epoch_path(const StreamName& stream, std::int32_t epoch);

@@ -2,6 +2,8 @@
 #include "controller/store/records.h"
 
 #include <algorithm>
+#include <limits>
+#include <utility>
 
 #include "controller/store/paths.h"
 #include "controller/stream/scale.h"
@@ -134,6 +136,38 @@ void begin_removal(records::StreamRecord& record) {
     MR_CHECK(may_begin_removal(record));
     if (record.state() != records::StreamRecord::CREATING) record.set_state(records::StreamRecord::SEALED);
     record.mutable_remove();
+}
+
+std::optional<stream::RetentionPolicy> retention_policy(const records::ConfigRecord& config) {
+    stream::RetentionPolicy policy;
+    switch (config.retention_type()) {  // of the protocol's numbers
+        case 1: policy.by = stream::RetentionPolicy::By::kTime; break;
+        case 2: policy.by = stream::RetentionPolicy::By::kSize; break;
+        default: return std::nullopt;
+    }
+    policy.least = config.retention_param();
+    // Clients of Java spell "no bound" so.
+    policy.most = config.retention_max() == std::numeric_limits<std::int64_t>::max() ? 0 : config.retention_max();
+    if (policy.least <= 0 && policy.most <= 0) return std::nullopt;
+    return policy;
+}
+
+bool has_retention(const records::StreamRecord& record) {
+    return retention_policy(record.config()) && record.state() != records::StreamRecord::SEALED && !record.has_remove();
+}
+
+records::RetentionSetRecord no_cuts(const records::StreamRecord& stream) {
+    records::RetentionSetRecord set;
+    set.set_stream(stream.nonce());
+    return set;
+}
+
+void begin_truncation(records::StreamRecord& record, records::StreamCutRecord cut) {
+    MR_CHECK(record.state() == records::StreamRecord::ACTIVE && record.intent_case() == records::StreamRecord::INTENT_NOT_SET);
+    record.set_state(records::StreamRecord::TRUNCATING);
+    *record.mutable_truncate()->mutable_from() = record.head();
+    // Whoever asks for the head from here on is sent behind what is about to be deleted.
+    *record.mutable_head() = std::move(cut);
 }
 
 bool fits_config(const records::StreamRecord& record) {

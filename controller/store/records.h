@@ -3,9 +3,11 @@
 // Between stored records and the values that the rules work on. Pure; any thread.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "controller/stream/epoch.h"
+#include "controller/stream/retention.h"
 #include "controller/stream/scale.h"
 #include "controller/stream/state.h"
 #include "proto/records/controller.pb.h"
@@ -40,6 +42,17 @@ std::vector<stream::Segment> segments_created_in(const records::EpochRecord& rec
 bool may_begin_removal(const records::StreamRecord& record);
 // The stream counts as sealed from now on, if it was made at all. REQUIRES: may_begin_removal().
 void begin_removal(records::StreamRecord& record);
+
+// Of a stream that was not looked at yet.
+records::RetentionSetRecord no_cuts(const records::StreamRecord& stream);
+
+// Empty: there is none, or it has no bounds and asks for nothing.
+std::optional<stream::RetentionPolicy> retention_policy(const records::ConfigRecord& config);
+// Whether the stream is truncated by a policy from time to time; it is in the list of those then. A sealed one keeps what it has.
+bool has_retention(const records::StreamRecord& record);
+
+// The stream begins to move its head to `cut`. REQUIRES: it is ACTIVE and carries out nothing.
+void begin_truncation(records::StreamRecord& record, records::StreamCutRecord cut);
 
 // Whether the current epoch has as many segments as the configuration asks for.
 bool fits_config(const records::StreamRecord& record);

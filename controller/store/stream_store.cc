@@ -19,12 +19,27 @@ using metadata::Operation;
 using metadata::Remove;
 using metadata::Set;
 
-constexpr std::uint32_t kFormatVersion = 1;
+constexpr std::uint32_t kFormatVersion = 2;
+// Without the list of streams with retention.
+constexpr std::uint32_t kFirstFormatVersion = 1;
 // Epoch records kept in memory, counted in segments named.
 constexpr std::size_t kCachedEntriesMax = 200'000;
 
 // Or the last scale could be begun but never ended.
 static_assert(static_cast<std::size_t>(stream::kMaxEpoch) <= kEpochsPerChunk * metadata::kMaxChildren);
+
+// The list of streams with retention follows what their records say.
+void follow_retention(std::vector<Operation>& operations, const StreamName& name, bool was_listed,
+                      const records::StreamRecord& now) {
+    const bool listed = has_retention(now);
+    if (listed == was_listed) return;
+    std::string node = retention_path(name).node;
+    if (listed) {
+        operations.emplace_back(Create{std::move(node), stored(no_cuts(now))});
+    } else {
+        operations.emplace_back(Remove{std::move(node)});
+    }
+}
 
 std::size_t weight_of(const records::EpochRecord& record) {
     return 8 + static_cast<std::size_t>(record.segments_size()) + static_cast<std::size_t>(record.sealed_size());
@@ -59,24 +74,28 @@ Task<Result<void>> StreamStore::open() {
     const std::string root{kRoot};
     const Result<metadata::Node> found = co_await metadata_.get(root, Freshness::kLatest);
     if (!found && !found.error().is(ErrorCode::kNotFound)) co_return found.error();
+    records::FormatRecord format;
+    format.set_version(kFormatVersion);
     if (found) {
-        records::FormatRecord format;
         if (!format.ParseFromString(found->value)) {
             co_return Error{ErrorCode::kCorrupt, "the record at " + root + " cannot be read"};
         }
-        if (format.version() != kFormatVersion) {
+        if (format.version() != kFormatVersion && format.version() != kFirstFormatVersion) {
             co_return Error{ErrorCode::kUnsupported,
                             "the controller's metadata has format " + std::to_string(format.version()) +
                                 "; this version knows " + std::to_string(kFormatVersion)};
         }
     } else {
-        records::FormatRecord format;
-        format.set_version(kFormatVersion);
         const Result<metadata::ChangeId> created = co_await metadata_.create(root, format.SerializeAsString());
         if (!created && !created.error().is(ErrorCode::kAlreadyExists)) co_return created.error();
     }
-    for (const std::string_view path : {kScopes, kIntents, kRetired}) {
+    for (const std::string_view path : {kScopes, kIntents, kRetired, kRetention}) {
         MR_CO_TRY_VOID(co_await ensure({std::string{path}}));
+    }
+    if (format.version() == kFirstFormatVersion) {
+        MR_CO_TRY_VOID(co_await list_retention());
+        format.set_version(kFormatVersion);
+        MR_CO_TRY_VOID(co_await metadata_.set(root, format.SerializeAsString(), found->stat.version));
     }
     co_return ok();
 }
@@ -197,7 +216,7 @@ Task<Result<void>> StreamStore::create_together(StreamName name, records::Stream
                                                 std::vector<Operation> together, std::vector<std::string> scope_buckets) {
     const BucketedPath path = stream_path(name);
     const BucketedPath intent = intent_path(name);
-    const RetiredPath retired = retired_path(name);
+    const DeepPath retired = retired_path(name);
     scope_buckets.push_back(path.bucket);
 
     std::vector<Operation> operations = std::move(together);
@@ -221,6 +240,8 @@ Task<Result<void>> StreamStore::create_together(StreamName name, records::Stream
     const stream::Epoch epoch = stream::first_epoch(segments, first_number, record.created_ms());
     *record.mutable_current() = to_record(epoch, {});
     record.set_next_number(first_number + static_cast<std::uint32_t>(segments));
+    const bool with_retention = has_retention(record);
+    follow_retention(operations, name, false, record);
     std::string value = stored(std::move(record));
     MR_CO_TRY_VOID(fits(path.node, value));
     operations.emplace_back(Create{path.node, std::move(value)});
@@ -229,6 +250,7 @@ Task<Result<void>> StreamStore::create_together(StreamName name, records::Stream
     if (!created && created.error().is(ErrorCode::kNotFound)) {
         MR_CO_TRY_VOID(co_await ensure_in_scope(std::move(scope_buckets), name.scope));
         MR_CO_TRY_VOID(co_await ensure({intent.bucket, retired.outer, retired.bucket}));
+        if (with_retention) MR_CO_TRY_VOID(co_await ensure(buckets_of(retention_path(name))));
         created = co_await change(std::move(operations));
     }
     if (!created && created.error().is(ErrorCode::kAlreadyExists)) {
@@ -248,16 +270,18 @@ Task<Result<void>> StreamStore::create_together(StreamName name, records::Stream
 Task<Result<void>> StreamStore::update(StreamName name, StoredStream was, records::StreamRecord now, Intent intent) {
     const BucketedPath path = stream_path(name);
     const BucketedPath listed = intent_path(name);
-    std::string value = stored(std::move(now));
+    std::string value = stored(now);
     MR_CO_TRY_VOID(fits(path.node, value));
     std::vector<Operation> operations;
     // First, so that a lost race is told apart from everything else.
     operations.emplace_back(Set{path.node, std::move(value), was.version});
     if (intent == Intent::kBegins) operations.emplace_back(Create{listed.node, ""});
     if (intent == Intent::kEnds) operations.emplace_back(Remove{listed.node});
+    follow_retention(operations, name, has_retention(was.record), now);
     Result<void> changed = co_await change(operations);
     if (intent == Intent::kBegins && !changed && changed.error().is(ErrorCode::kNotFound)) {
         MR_CO_TRY_VOID(co_await ensure({listed.bucket}));
+        if (has_retention(now)) MR_CO_TRY_VOID(co_await ensure(buckets_of(retention_path(name))));
         changed = co_await change(std::move(operations));
     }
     co_return changed;
@@ -356,7 +380,7 @@ Task<Result<void>> StreamStore::remove_history(StreamName name) {
 }
 
 Task<Result<void>> StreamStore::remove(StreamName name, StoredStream stream) {
-    const RetiredPath retired = retired_path(name);
+    const DeepPath retired = retired_path(name);
     records::RetiredStreamRecord numbers;
     numbers.set_next_number(stream.record.next_number());
     std::vector<Operation> operations;

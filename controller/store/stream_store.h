@@ -36,6 +36,11 @@ struct StoredReaderGroup {
     metadata::Version version;
 };
 
+struct StoredRetention {
+    records::RetentionSetRecord record;
+    metadata::Version version;
+};
+
 // Part of a list, and where the next part begins.
 struct Page {
     std::vector<std::string> names;
@@ -48,7 +53,8 @@ class StreamStore {
 public:
     StreamStore(metadata::MetadataStore& metadata, Clock& clock) : metadata_{metadata, clock} {}
 
-    // Lays out an empty store; checks the format of one in use. kUnsupported: a newer version wrote it.
+    // Lays out an empty store; checks the format of one in use, and brings an older one up to date. kUnsupported: a newer
+    // version wrote it.
     Task<Result<void>> open();
 
     // kAlreadyExists.
@@ -105,6 +111,16 @@ public:
     Task<Result<void>> update_reader_group(stream::ReaderGroupName name, StoredReaderGroup was, records::ReaderGroupRecord now);
     Task<Result<void>> remove_reader_group(stream::ReaderGroupName name, StoredReaderGroup was);
 
+    // ---- Retention ----
+
+    // The list of streams that are truncated by their policy (has_retention) comes in parts, about as long as each other.
+    Task<Result<std::vector<std::string>>> retention_parts();
+    Task<Result<std::vector<StreamName>>> retention_streams(std::string part);
+    // kNotFound: the stream is not in the list.
+    Task<Result<StoredRetention>> retention(StreamName name);
+    // kVersionMismatch, kNotFound: it changed meanwhile.
+    Task<Result<void>> update_retention(StreamName name, StoredRetention was, records::RetentionSetRecord now);
+
     // Streams with an intent.
     Task<Result<std::vector<StreamName>>> unfinished();
 
@@ -116,6 +132,9 @@ private:
     Task<Result<void>> create_together(StreamName name, records::StreamRecord record, std::size_t segments,
                                        std::vector<metadata::Operation> together, std::vector<std::string> scope_buckets);
     Task<Result<Page>> list(std::string parent, std::string token);
+    // Makes the list of streams with retention from all streams there are. May be repeated.
+    Task<Result<void>> list_retention();
+    Task<Result<void>> list_retention(StreamName name);
 
     // Past epochs never change. The key has the stream's nonce, so a new stream of the same name
     // finds nothing of the old.

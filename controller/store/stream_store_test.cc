@@ -5,6 +5,8 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "common/metadata/testing/memory_metadata_store.h"
 #include "controller/store/paths.h"
 #include "tests/sim/world.h"
@@ -90,7 +92,7 @@ TEST(StreamStore, RemovingKeepsTheLargerOfTwoNumbers) {
         EXPECT_TRUE((co_await store.create_scope("s", {})).ok());
         EXPECT_TRUE((co_await store.create(name, {}, 2)).ok());
         const Result<StoredStream> stream = co_await store.load(name);
-        const RetiredPath retired = retired_path(name);
+        const DeepPath retired = retired_path(name);
         records::RetiredStreamRecord numbers;
         numbers.set_next_number(7);
         (void)co_await memory.create(retired.outer, "");
@@ -155,6 +157,95 @@ TEST(StreamStore, RefusesRecordsThatCannotBe) {
             EXPECT_FALSE(stream.ok()) << record.ShortDebugString();
             if (!stream.ok()) EXPECT_TRUE(stream.error().is(ErrorCode::kCorrupt)) << stream.error().to_string();
         }
+    });
+}
+
+records::StreamRecord with_retention(std::uint64_t nonce) {
+    records::StreamRecord record;
+    record.set_nonce(nonce);
+    record.mutable_config()->set_retention_type(2);
+    record.mutable_config()->set_retention_param(1000);
+    return record;
+}
+
+TEST(StreamStore, ListsStreamsWithRetention) {
+    sim::World world{1};
+    metadata::MemoryMetadataStore memory{world.clock()};
+    StreamStore store{memory, world.clock()};
+    world.run([&]() -> Task<void> {
+        EXPECT_TRUE((co_await store.open()).ok());
+        EXPECT_TRUE((co_await store.create_scope("s", {})).ok());
+        std::set<StreamName> made;
+        for (int i = 0; i < 20; ++i) {
+            const StreamName name{"s", "x" + std::to_string(i)};
+            EXPECT_TRUE((co_await store.create(name, i % 2 == 0 ? with_retention(7) : records::StreamRecord{}, 1)).ok());
+            if (i % 2 == 0) made.insert(name);
+        }
+        std::set<StreamName> listed;
+        const auto parts = co_await store.retention_parts();
+        EXPECT_TRUE(parts.ok());
+        for (const std::string& part : *parts) {
+            const auto streams = co_await store.retention_streams(part);
+            EXPECT_TRUE(streams.ok());
+            for (const StreamName& name : *streams) EXPECT_TRUE(listed.insert(name).second) << name.to_string();
+        }
+        EXPECT_EQ(listed, made);
+        EXPECT_TRUE((co_await store.retention({"s", "x1"})).error().is(ErrorCode::kNotFound));
+        const auto set = co_await store.retention({"s", "x2"});
+        EXPECT_TRUE(set.ok() && set->record.stream() == 7 && set->record.version() == 1);
+        // Of two that read the same, one is late.
+        EXPECT_TRUE((co_await store.update_retention({"s", "x2"}, *set, set->record)).ok());
+        EXPECT_TRUE((co_await store.update_retention({"s", "x2"}, *set, set->record)).error().is(ErrorCode::kVersionMismatch));
+    });
+}
+
+TEST(StreamStore, MakesTheListOfStreamsWithRetentionOfAnOlderFormat) {
+    const StreamName name{"s", "x"};
+    const StreamName damaged{"s", "damaged"};
+    sim::World world{1};
+    metadata::MemoryMetadataStore memory{world.clock()};
+    world.run([&]() -> Task<void> {
+        StreamStore store{memory, world.clock()};
+        EXPECT_TRUE((co_await store.open()).ok());
+        EXPECT_TRUE((co_await store.create_scope("s", {})).ok());
+        EXPECT_TRUE((co_await store.create_scope("t", {})).ok());
+        EXPECT_TRUE((co_await store.create(name, with_retention(7), 1)).ok());
+        EXPECT_TRUE((co_await store.create({"t", "y"}, {}, 1)).ok());
+        EXPECT_TRUE((co_await store.create(damaged, with_retention(8), 1)).ok());
+        // As a controller left it that knew nothing of the list.
+        std::vector<metadata::Operation> forget;
+        for (const StreamName& stream : {name, damaged}) {
+            const DeepPath path = retention_path(stream);
+            for (const std::string& node : {path.node, path.bucket, path.outer}) forget.emplace_back(metadata::Remove{node});
+        }
+        forget.emplace_back(metadata::Remove{std::string{kRetention}});
+        forget.emplace_back(metadata::Set{stream_path(damaged).node, "no record"});
+        records::FormatRecord format;
+        format.set_version(1);
+        forget.emplace_back(metadata::Set{std::string{kRoot}, format.SerializeAsString()});
+        EXPECT_TRUE((co_await memory.multi(std::move(forget))).ok());
+    });
+    // Twice, the second time as if the first had not come to its end.
+    for (int i = 0; i < 2; ++i) {
+        world.run([&]() -> Task<void> {
+            StreamStore store{memory, world.clock()};
+            EXPECT_TRUE((co_await store.open()).ok());
+            const auto set = co_await store.retention(name);
+            EXPECT_TRUE(set.ok() && set->record.stream() == 7);
+            EXPECT_TRUE((co_await store.retention({"t", "y"})).error().is(ErrorCode::kNotFound));
+            records::FormatRecord format;
+            EXPECT_TRUE(format.ParseFromString((co_await memory.get(std::string{kRoot}))->value));
+            EXPECT_EQ(format.version(), 2u);
+            format.set_version(1);
+            EXPECT_TRUE((co_await memory.set(std::string{kRoot}, format.SerializeAsString(), metadata::kAnyVersion)).ok());
+        });
+    }
+    world.run([&]() -> Task<void> {
+        records::FormatRecord format;
+        format.set_version(3);
+        EXPECT_TRUE((co_await memory.set(std::string{kRoot}, format.SerializeAsString(), metadata::kAnyVersion)).ok());
+        StreamStore store{memory, world.clock()};
+        EXPECT_TRUE((co_await store.open()).error().is(ErrorCode::kUnsupported));
     });
 }
 

@@ -74,10 +74,15 @@ std::vector<std::string> audit(const Cluster& cluster) {
     std::map<std::string, Expected> expected;
     std::set<StreamName> streams;
     std::set<stream::ReaderGroupName> groups;
+    std::set<StreamName> listed;  // of those with retention
     for (const std::string& path : cluster.metadata.paths()) {
         const std::vector<std::string> parts = parts_of(path);
         if (path.starts_with(store::kIntents) && store::listed_stream(parts.back()))
             wrong.push_back("an intent is left: " + path);
+        // controller retention <b> <b> +<scope>+<name>
+        if (path.starts_with(store::kRetention)) {
+            if (const auto name = store::listed_stream(parts.back())) listed.insert(*name);
+        }
         // controller scopes <b> +<scope> <b> +<name>
         if (parts.size() != 6 || !path.starts_with(store::kScopes)) continue;
         const std::string scope = store::listed_name(parts[3]).value_or("");
@@ -94,6 +99,10 @@ std::vector<std::string> audit(const Cluster& cluster) {
             wrong.push_back(name.to_string() + " is not at rest: " + record.ShortDebugString());
         }
         expect_segments(cluster, name, record, expected, wrong);
+        const bool was_listed = listed.erase(name) == 1;
+        if (was_listed != store::has_retention(record)) {
+            wrong.push_back(name.to_string() + (was_listed ? " is listed without a policy" : " has a policy and is not listed"));
+        }
         const auto group = stream::group_of(name);
         if (group && !groups.contains(*group)) wrong.push_back(name.to_string() + " has no reader group");
         const auto marked = stream::marked_by(name);
@@ -103,6 +112,7 @@ std::vector<std::string> audit(const Cluster& cluster) {
         if (!streams.contains(stream::state_of(group)))
             wrong.push_back("reader group " + group.to_string() + " has no stream");
     }
+    for (const StreamName& name : listed) wrong.push_back(name.to_string() + " is listed and does not exist");
     for (const auto& [name, state] : cluster.segments.segments) {
         const auto found = expected.find(name);
         if (found == expected.end()) {

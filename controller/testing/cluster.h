@@ -12,6 +12,7 @@
 #include <string>
 
 #include "common/metadata/testing/memory_metadata_store.h"
+#include "controller/retention/retention.h"
 #include "controller/segments/testing/fake_segments.h"
 #include "controller/service/service.h"
 #include "controller/store/paths.h"
@@ -108,6 +109,19 @@ public:
         return world_.run([this, method, request]() -> Task<Result<Reply>> {
             co_return co_await (process_->service.*method)(request);
         });
+    }
+
+    // One round of retention, from begin to end.
+    void retain() {
+        world_.run([this]() -> Task<void> { co_await process_->retention.round(); });
+    }
+    // Cuts that are recorded; empty: the stream is not in the list of those with retention.
+    std::optional<records::RetentionSetRecord> retention_set(const StreamName& name) const {
+        const metadata::Node* node = metadata.peek(store::retention_path(name).node);
+        if (node == nullptr) return std::nullopt;
+        records::RetentionSetRecord record;
+        MR_CHECK(record.ParseFromString(node->value));
+        return record;
     }
 
     bool run_until(UniqueFunction<bool()> done) { return world_.run_until(std::move(done), std::chrono::hours{1}); }
@@ -272,6 +286,7 @@ public:
 
     sim::World& world() { return world_; }
     service::Service& service() { return process_->service; }
+    retention::Retention& retention() { return process_->retention; }
 
 private:
     enum class Effect : std::uint8_t { kNormal, kLost, kUnheard };
@@ -280,9 +295,11 @@ private:
         explicit Process(Cluster& cluster)
             : store{cluster.metadata, cluster.node_->runtime().clock},
               engine{cluster.node_->runtime(), store, cluster.segments},
+              retention{cluster.node_->runtime(), store, cluster.segments, engine},
               service{cluster.node_->runtime(), store, cluster.segments, engine, {{"controller", 9090}, {"store", 12345}}} {}
         store::StreamStore store;
         workflow::Engine engine;
+        retention::Retention retention;
         service::Service service;
     };
 
@@ -298,9 +315,13 @@ private:
     }
 
     void stop() {
+        process_->retention.stop();
         process_->engine.stop();
         MR_CHECK(run_until([this] { return ended(); }));
-        world_.run([this]() -> Task<void> { co_await process_->engine.close(); });
+        world_.run([this]() -> Task<void> {
+            co_await process_->retention.close();
+            co_await process_->engine.close();
+        });
         process_.reset();
     }
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 
 #include "common/runtime/executor.h"
@@ -34,6 +35,8 @@ public:
     std::function<void(const std::string& what)> changed;
     // From now on every call fails like a refused connection.
     bool cut_off = false;
+    // Those whose length cannot be asked for.
+    std::set<std::string> silent;
     // While set, calls wait (until released or cut off).
     bool hold = false;
     std::size_t held = 0;  // how many do
@@ -70,7 +73,7 @@ public:
 
     Task<Result<std::int64_t>> length(std::string segment, Deadline) override {
         co_await yield();
-        if (cut_off) co_return Error{ErrorCode::kUnavailable, "the segment store is cut off"};
+        if (cut_off || silent.contains(segment)) co_return Error{ErrorCode::kUnavailable, "the segment store is cut off"};
         const auto found = segments.find(segment);
         if (found == segments.end()) co_return Error{ErrorCode::kNotFound, "no segment " + segment};
         co_return found->second.length;
