@@ -15,6 +15,7 @@
 #include "common/telemetry/log.h"
 #include "common/telemetry/metrics.h"
 #include "common/telemetry/process_metrics.h"
+#include "controller/retention/retention_metrics.h"
 #include "segmentstore/container/container_metrics.h"
 #include "segmentstore/log/journal/journal_metrics.h"
 #include "segmentstore/server/server_metrics.h"
@@ -28,6 +29,7 @@ std::vector<telemetry::MetricAbout> every_metric() {
     server.errors.count(ErrorCode::kInternal);
     const container::ContainerMetrics container{ContainerId{0}};
     const log::JournalMetrics journal;
+    const controller::retention::RetentionMetrics retention;
     RpcMetrics calls{"other"};
     calls.errors.count(ErrorCode::kInternal);
     const EngineMetrics engine;

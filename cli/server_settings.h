@@ -77,6 +77,10 @@ struct ServerSettings : config::SettingsSet {
     Bytes journal_keep_free{*this, "journal-keep-free-bytes", {64 << 20},
                             "Space that is left free on the file system when a journal file is made"};
 
+    Time retention_period{*this, "retention-period-seconds", 60 * kSecond,
+                          "How often streams are looked at that have a retention policy; what they get meanwhile goes as late",
+                          {.min = kSecond, .max = 86'400 * kSecond}};
+
     config::Section memory{*this, "Memory"};
     Bytes cache{*this, "cache-bytes", {256 << 20}, "Events kept in memory for readers",
                 {.min = ByteSize{8 << 20}, .max = ByteSize{64ull << 30}}};

@@ -15,6 +15,7 @@
 #include "cli/server_settings.h"
 #include "cli/settings_options.h"
 #include "common/telemetry/metrics.h"
+#include "controller/server/controller.h"
 
 namespace millrace::cli {
 namespace {
@@ -138,6 +139,7 @@ TEST_F(SettingsOfTheProgram, HaveTheDefaultsOfTheRooms) {
     EXPECT_EQ(options.first_frame_limit, standard.first_frame_limit);
     EXPECT_EQ(options.incomplete_limit, standard.incomplete_limit);
     EXPECT_EQ(options.stall_limit, standard.stall_limit);
+    EXPECT_EQ(std::chrono::nanoseconds{*settings.retention_period}, controller::ControllerOptions{}.retention_period);
     EXPECT_EQ(settings.http().connections_max, telemetry::HttpServerOptions{}.connections_max);
     EXPECT_EQ(settings.http().request_time, telemetry::HttpServerOptions{}.request_time);
     // A name says its unit, or the value does.

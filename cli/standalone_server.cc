@@ -79,7 +79,8 @@ Task<Result<void>> StandaloneServer::start_controller() {
          .advertise = {.host = advertise, .port = 0},
          .segment_store = {.host = advertise, .port = store_->local().port},
          // What clients use may not be reachable from in here.
-         .segment_store_internal = {.host = from_inside(*settings_.bind), .port = store_->local().port}});
+         .segment_store_internal = {.host = from_inside(*settings_.bind), .port = store_->local().port},
+         .retention_period = *settings_.retention_period});
     if (!controller) co_return port_error("controller", settings_.controller_port, std::move(controller).error());
     controller_ = std::move(controller).value();
     co_return ok();

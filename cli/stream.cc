@@ -227,8 +227,9 @@ void add_stream_commands(CLI::App& root, CommandLine& line) {
         ->type_name("LOW-HIGH,...");
 
     CLI::App* update = add("update", "Change a stream's configuration; what is not given stays as it is",
-                           "A stream gets more segments when it has fewer than --min-segments; scaling and retention are kept and\n"
-                           "not acted upon yet. Prints the description.\n"
+                           "A stream gets more segments when it has fewer than --min-segments; scaling is kept and not acted upon\n"
+                           "yet. With a retention the server deletes the oldest events by itself, as long as the stream is not\n"
+                           "sealed. Prints the description.\n"
                            "Examples:\n"
                            "  millrace stream update logs/dpkg --min-segments 8\n"
                            "  millrace stream update logs/dpkg --scaling events --target-rate 10000 --scale-factor 2\n"

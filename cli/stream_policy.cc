@@ -60,14 +60,15 @@ void add_policy_options(CLI::App& command, PolicyWords& words) {
     command
         .add_option(
             "--retention", words.retention,
-            "By what the server truncates the stream; kept, and not acted upon yet: see 'millrace stream truncate'")
+            "By what the server truncates the stream by itself: the age of events, or the bytes that there are of them")
         ->check(CLI::IsMember({"none", "time", "size"}).description(""))
         ->type_name("none|time|size");
     command
         .add_option("--keep-at-least", words.keep_at_least,
-                    "With --retention: what stays in any case, such as 7d or 10GiB")
+                    "With --retention: what stays in any case, such as 7d or 10GiB; the rest goes, for good")
         ->type_name("AMOUNT");
-    command.add_option("--keep-at-most", words.keep_at_most, "With --retention: what stays at most; 0: no bound")
+    command.add_option("--keep-at-most", words.keep_at_most,
+                       "With --retention: what stays at most. Without --keep-at-least so much stays; 0: no bound")
         ->type_name("AMOUNT");
 }
 
@@ -106,6 +107,9 @@ Result<StreamConfig> apply(const PolicyWords& words, StreamConfig config) {
     }
     if (words.keep_at_most) {
         MR_TRY(retention.most, parse_kept("--keep-at-most", *words.keep_at_most, retention.by));
+    }
+    if (words.retention && retention.by != Retention::kNothing && retention.least == 0 && retention.most == 0) {
+        return wrong("--retention " + *words.retention + " needs --keep-at-least or --keep-at-most");
     }
     if (retention.most != 0 && retention.most < retention.least) {
         return wrong("--keep-at-most is less than --keep-at-least");

@@ -61,6 +61,8 @@ TEST(StreamPolicy, RefusesWhatDoesNotGoTogether) {
     EXPECT_NE(detail([](PolicyWords& w) { w.target_rate = 5; }).find("--scaling"), std::string::npos);
     EXPECT_NE(detail([](PolicyWords& w) { w.scaling = "kib"; }).find("--target-rate"), std::string::npos);
     EXPECT_NE(detail([](PolicyWords& w) { w.keep_at_least = "1d"; }).find("--retention"), std::string::npos);
+    EXPECT_NE(detail([](PolicyWords& w) { w.retention = "time"; }).find("--retention time needs"), std::string::npos);
+    EXPECT_EQ(detail([](PolicyWords& w) { w.retention = "none"; }), "");
     EXPECT_NE(detail([](PolicyWords& w) {
                   w.retention = "size";
                   w.keep_at_least = "1d";
