@@ -147,7 +147,8 @@ Task<Result<void>> Keeper::begin_truncation(StreamName name, std::uint64_t nonce
     }
     const StreamRecord& record = stream->record;
     // Whatever is going on, the next period comes.
-    if (record.nonce() != nonce || record.state() != StreamRecord::ACTIVE || !store::has_retention(record)) co_return ok();
+    if (record.nonce() != nonce || !store::has_retention(record)) co_return ok();
+    if (record.state() != StreamRecord::ACTIVE || record.intent_case() != StreamRecord::INTENT_NOT_SET) co_return ok();
     if (same_place(record.head(), cut)) co_return ok();
     const auto shared = std::make_shared<const store::StoredStream>(*stream);
     MR_CO_TRY(const stream::Cut head, co_await store::accepted_cut(store_, name, shared, record.head()));

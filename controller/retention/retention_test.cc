@@ -170,20 +170,33 @@ TEST_F(RetentionRounds, AStreamInTroubleHoldsUpNoOther) {
 TEST_F(RetentionRounds, ADamagedRecordHoldsUpNoOther) {
     create(config(kName, 1, pb::RetentionPolicy::SIZE, 100));
     create(config(kOther, 1, pb::RetentionPolicy::SIZE, 100));
-    records::RetentionSetRecord bad = *cluster_.retention_set(kName);
-    bad.add_cuts()->mutable_cut()->add_segments(0);
-    const auto damage = [&](const std::string& value) {
+    write(kName, 0, 10);
+    round();
+    records::RetentionSetRecord good = *cluster_.retention_set(kName);
+    *good.add_cuts() = good.cuts(0);
+    std::vector<records::RetentionSetRecord> bad(7, good);
+    bad[0].mutable_cuts(1)->mutable_cut()->add_segments(1);
+    bad[1].mutable_cuts(1)->clear_cut();
+    bad[2].mutable_cuts(1)->mutable_cut()->set_offsets(0, -1);
+    bad[3].mutable_cuts(1)->set_bytes(INT64_MAX);
+    bad[4].mutable_cuts(0)->set_bytes(1);  // more than the next one's
+    bad[5].mutable_cuts(0)->set_time_ms(-1);
+    bad[6].mutable_cuts(1)->mutable_cut()->set_segments(0, 77);  // the stream has none such
+    std::vector<std::string> values{"no record"};
+    for (const auto& record : bad) values.push_back(record.SerializeAsString());
+    const retention::RetentionMetrics metrics;
+    for (const std::string& value : values) {
         const auto set = cluster_.world().run([&]() -> Task<Result<metadata::ChangeId>> {
             return cluster_.metadata.set(store::retention_path(kName).node, value, metadata::kAnyVersion);
         });
         ASSERT_TRUE(set.ok());
-    };
-    for (const std::string& value : {bad.SerializeAsString(), std::string{"no record"}}) {
-        damage(value);
+        const std::uint64_t failures = metrics.failures.value();
+        write(kName, 0, 200);
         write(kOther, 0, 100);
         round();
+        EXPECT_EQ(metrics.failures.value(), failures + 1) << value;
     }
-    EXPECT_EQ(segment(kOther, 0).start, 100);
+    EXPECT_EQ(segment(kOther, 0).start, segment(kOther, 0).length - 100);
     EXPECT_EQ(cluster_.seal(kName), pb::UpdateStreamStatus::SUCCESS) << "nor the stream itself";
     EXPECT_EQ(cluster_.retention_set(kName), std::nullopt);
 }

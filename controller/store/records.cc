@@ -74,6 +74,26 @@ Result<void> check_sound(const records::StreamRecord& record) {
     return ok();
 }
 
+Result<void> check_sound(const records::RetentionSetRecord& record) {
+    // Far beyond what was ever written anywhere, and far from where counting ends.
+    constexpr std::int64_t kBytesMax = std::int64_t{1} << 62;
+    std::int64_t bytes = 0;
+    for (const records::RetentionCutRecord& cut : record.cuts()) {
+        const auto& offsets = cut.cut().offsets();
+        if (offsets.empty() || cut.cut().segments_size() != offsets.size()) {
+            return Error{ErrorCode::kCorrupt, "one of its cuts lacks a segment or an offset"};
+        }
+        if (cut.time_ms() < 0 || std::any_of(offsets.begin(), offsets.end(), [](std::int64_t at) { return at < 0; })) {
+            return Error{ErrorCode::kCorrupt, "one of its cuts lies before everything"};
+        }
+        if (cut.bytes() < bytes || cut.bytes() > kBytesMax) {
+            return Error{ErrorCode::kCorrupt, "its cuts are not in order"};
+        }
+        bytes = cut.bytes();
+    }
+    return ok();
+}
+
 records::EpochRecord to_record(const stream::Epoch& epoch, const std::vector<SegmentId>& sealed) {
     records::EpochRecord record;
     record.set_epoch(static_cast<std::uint32_t>(epoch.epoch.number()));
@@ -163,7 +183,7 @@ records::RetentionSetRecord no_cuts(const records::StreamRecord& stream) {
 }
 
 void begin_truncation(records::StreamRecord& record, records::StreamCutRecord cut) {
-    MR_CHECK(record.state() == records::StreamRecord::ACTIVE && record.intent_case() == records::StreamRecord::INTENT_NOT_SET);
+    MR_CHECK(record.intent_case() == records::StreamRecord::INTENT_NOT_SET);
     record.set_state(records::StreamRecord::TRUNCATING);
     *record.mutable_truncate()->mutable_from() = record.head();
     // Whoever asks for the head from here on is sent behind what is about to be deleted.

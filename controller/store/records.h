@@ -24,6 +24,8 @@ std::vector<SegmentId> to_ids(const google::protobuf::RepeatedField<std::int64_t
 // Of a record that was read: what every later step relies on. kCorrupt says what is wrong.
 Result<void> check_sound(const records::StreamRecord& record);
 
+Result<void> check_sound(const records::RetentionSetRecord& record);
+
 // In full. `sealed`: what the epoch replaced.
 records::EpochRecord to_record(const stream::Epoch& epoch, const std::vector<SegmentId>& sealed);
 // REQUIRES: the record is full.
@@ -51,7 +53,7 @@ std::optional<stream::RetentionPolicy> retention_policy(const records::ConfigRec
 // Whether the stream is truncated by a policy from time to time; it is in the list of those then. A sealed one keeps what it has.
 bool has_retention(const records::StreamRecord& record);
 
-// The stream begins to move its head to `cut`. REQUIRES: it is ACTIVE and carries out nothing.
+// The stream begins to move its head to `cut`. REQUIRES: it carries out nothing.
 void begin_truncation(records::StreamRecord& record, records::StreamCutRecord cut);
 
 // Whether the current epoch has as many segments as the configuration asks for.

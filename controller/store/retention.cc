@@ -36,11 +36,7 @@ Task<Result<StoredRetention>> StreamStore::retention(StreamName name) {
     const std::string path = retention_path(name).node;
     MR_CO_TRY(const metadata::Node node, co_await metadata_.get(path, Freshness::kLatest));
     MR_CO_TRY(records::RetentionSetRecord record, parsed<records::RetentionSetRecord>(path, node.value));
-    for (const records::RetentionCutRecord& cut : record.cuts()) {
-        if (cut.cut().segments_size() == 0 || cut.cut().segments_size() != cut.cut().offsets_size()) {
-            co_return Error{ErrorCode::kCorrupt, "the record at " + path + " has a cut that is none"};
-        }
-    }
+    if (auto sound = check_sound(record); !sound) co_return std::move(sound).error().while_doing("the record at " + path);
     co_return StoredRetention{std::move(record), node.stat.version};
 }
 
