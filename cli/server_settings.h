@@ -78,7 +78,7 @@ struct ServerSettings : config::SettingsSet {
                             "Space that is left free on the file system when a journal file is made"};
 
     Time retention_period{*this, "retention-period-seconds", 60 * kSecond,
-                          "How often streams are looked at that have a retention policy; what they get meanwhile goes as late",
+                          "How often streams with a retention policy are looked at; their events may stay that much longer",
                           {.min = kSecond, .max = 86'400 * kSecond}};
 
     config::Section memory{*this, "Memory"};
