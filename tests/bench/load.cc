@@ -2,9 +2,11 @@
 #include "tests/bench/load.h"
 
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <cmath>
 #include <cstring>
 #include <optional>
 
@@ -13,14 +15,16 @@ namespace {
 
 // Small blocks go out together.
 constexpr std::size_t kSendBytes = 64 * 1024;
-constexpr int kPaceMs = 1;
+constexpr timespec kIdle{.tv_sec = 0, .tv_nsec = 100'000'000};
 // A server that acknowledges nothing for so long has failed.
 constexpr std::chrono::seconds kPatience{30};
 
 double own_cpu_seconds() {
     rusage usage{};
     checked(::getrusage(RUSAGE_SELF, &usage));
-    const auto seconds = [](const timeval& time) { return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6; };
+    const auto seconds = [](const timeval& time) {
+        return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
+    };
     return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
@@ -28,7 +32,9 @@ double own_cpu_seconds() {
 struct Lane {
     Appender* appender = nullptr;
     std::uint64_t first = 0;  // event of this run
+    std::uint64_t turn = 0;   // which connection's turn at a fixed rate
     std::uint64_t sent = 0;   // events
+    SteadyClock::time_point sent_at;
     ByteBuffer out;
     std::size_t out_at = 0;
     ByteBuffer in = ByteBuffer(64 * 1024);
@@ -42,9 +48,12 @@ public:
         : load_{load}, lanes_(appenders.size()), epoll_{checked(::epoll_create1(EPOLL_CLOEXEC))} {
         for (std::size_t i = 0; i < lanes_.size(); ++i) {
             lanes_[i].appender = appenders[i].get();
+            lanes_[i].turn = i;
             lanes_[i].sent = lanes_[i].first = appenders[i]->acknowledged();
             watch(lanes_[i], EPOLLIN, EPOLL_CTL_ADD);
         }
+        // Waits until something is due end then and not when the kernel finds it convenient.
+        checked(::prctl(PR_SET_TIMERSLACK, 1));
     }
     LoadRun(const LoadRun&) = delete;
     LoadRun& operator=(const LoadRun&) = delete;
@@ -57,26 +66,35 @@ public:
             double server;
             double client;
         };
-        const auto mark = [&] { return Mark{SteadyClock::now(), acknowledged(), server_cpu_seconds(), own_cpu_seconds()}; };
+        const auto mark = [&] {
+            return Mark{SteadyClock::now(), acknowledged(), server_cpu_seconds(), own_cpu_seconds()};
+        };
         const auto begin = SteadyClock::now();
         std::optional<Mark> first;
         begin_ = begin;
         const std::uint64_t before = acknowledged();
+        for (Lane& lane : lanes_) send_more(lane);
         while (load_.events != 0 ? !first || acknowledged() - before < load_.events * lanes_.size()
                                  : !first || SteadyClock::now() < first->at + load_.time) {
-            for (Lane& lane : lanes_) send_more(lane);
+            if (paced()) send_due();
             take_events();
-            if (!first && SteadyClock::now() >= begin + load_.warm_up) first = mark();
+            if (!first && SteadyClock::now() >= begin + load_.warm_up) {
+                first = mark();
+                latencies_.clear();
+            }
         }
         const Mark last = mark();
-        while (acknowledged() < sent()) {
-            for (Lane& lane : lanes_) flush(lane);
-            take_events();
-        }
+        // What comes late belongs to the latencies all the same.
+        ending_ = true;
+        while (acknowledged() < sent()) take_events();
         const double seconds = seconds_between(first->at, last.at);
         const auto events = static_cast<double>(last.acknowledged - first->acknowledged);
-        return {events / seconds, events / seconds * static_cast<double>(lanes_[0].appender->event_bytes()) / 1e6,
-                (last.server - first->server) * 1e6 / events, (last.client - first->client) * 1e6 / events};
+        return {.seconds = seconds,
+                .events_per_second = events / seconds,
+                .megabytes_per_second = events / seconds * static_cast<double>(lanes_[0].appender->event_bytes()) / 1e6,
+                .server_us = (last.server - first->server) * 1e6 / events,
+                .client_us = (last.client - first->client) * 1e6 / events,
+                .latencies = std::move(latencies_)};
     }
 
 private:
@@ -98,16 +116,36 @@ private:
         checked(::epoll_ctl(epoll_, operation, lane.appender->socket(), &event));
     }
 
+    bool paced() const { return load_.events_per_second > 0; }
+    // Of all connections' events.
+    std::uint64_t due() const {
+        return static_cast<std::uint64_t>(seconds_between(begin_, SteadyClock::now()) * load_.events_per_second) + 1;
+    }
+    SteadyClock::time_point due_at(const Lane& lane, std::uint64_t event) const {
+        const std::uint64_t number = (event - lane.first) * lanes_.size() + lane.turn;
+        return begin_ + std::chrono::nanoseconds{
+                            static_cast<std::int64_t>(static_cast<double>(number) * 1e9 / load_.events_per_second)};
+    }
+    // Only to those whose turn has come: hundreds of connections are looked at as often as one is.
+    void send_due() {
+        const std::uint64_t all = due();
+        for (std::uint64_t number = all - std::min<std::uint64_t>(all - turned_, lanes_.size()); number < all;
+             ++number) {
+            send_more(lanes_[number % lanes_.size()]);
+        }
+        turned_ = all;
+    }
+
     // How many events the next block may have: a full one, or none; at a fixed rate what is due.
     std::uint64_t next_block(const Lane& lane) const {
+        if (ending_) return 0;
         const std::size_t event_bytes = lane.appender->event_bytes();
         const std::uint64_t block = std::max<std::uint64_t>(1, load_.block_bytes / event_bytes);
         const std::uint64_t window = std::max<std::uint64_t>(block, load_.window_bytes / event_bytes);
         const std::uint64_t room = window - (lane.sent - lane.appender->acknowledged());
         if (load_.events != 0) return room >= block ? std::min(block, lane.first + load_.events - lane.sent) : 0;
         if (load_.events_per_second == 0) return room >= block ? block : 0;
-        const double due = seconds_between(begin_, SteadyClock::now()) * load_.events_per_second / static_cast<double>(lanes_.size());
-        const std::uint64_t all = lane.first + static_cast<std::uint64_t>(due);
+        const std::uint64_t all = lane.first + (due() + lanes_.size() - 1 - lane.turn) / lanes_.size();
         return all <= lane.sent ? 0 : std::min({all - lane.sent, block, room});
     }
 
@@ -118,6 +156,7 @@ private:
                 if (count == 0) break;
                 lane.appender->encode(lane.sent, count, lane.out);
                 lane.sent += count;
+                if (load_.latencies) lane.sent_at = SteadyClock::now();
             }
             if (lane.out.empty()) return;
         }
@@ -126,8 +165,8 @@ private:
     // Whether everything that was put together is sent.
     bool flush(Lane& lane) {
         while (lane.out_at < lane.out.size()) {
-            const ssize_t count = ::send(lane.appender->socket(), lane.out.data() + lane.out_at, lane.out.size() - lane.out_at,
-                                         MSG_NOSIGNAL | MSG_DONTWAIT);
+            const ssize_t count = ::send(lane.appender->socket(), lane.out.data() + lane.out_at,
+                                         lane.out.size() - lane.out_at, MSG_NOSIGNAL | MSG_DONTWAIT);
             if (count < 0) {
                 if (errno != EAGAIN) checked(count);
                 if (!std::exchange(lane.waits_to_write, true)) watch(lane, EPOLLIN | EPOLLOUT, EPOLL_CTL_MOD);
@@ -141,12 +180,25 @@ private:
         return true;
     }
 
+    timespec until_more_is_due() const {
+        if (!paced() || ending_) return kIdle;
+        std::chrono::nanoseconds left = load_.pace;
+        if (left.count() == 0)
+            left = due_at(lanes_[turned_ % lanes_.size()],
+                          lanes_[turned_ % lanes_.size()].first + turned_ / lanes_.size()) -
+                   SteadyClock::now();
+        return {.tv_sec = 0, .tv_nsec = std::clamp<long>(left.count(), 0, kIdle.tv_nsec)};
+    }
+
+    // Those that have room again go on.
     void take_events() {
         epoll_event events[64];
-        const bool paced = load_.events_per_second > 0;
-        const int count = checked(::epoll_wait(epoll_, events, 64, paced ? kPaceMs : 100));
+        const timespec patience = until_more_is_due();
+        const int count = checked(::epoll_pwait2(epoll_, events, 64, &patience, nullptr));
         for (int i = 0; i < count; ++i) {
-            if ((events[i].events & EPOLLIN) != 0) receive(*static_cast<Lane*>(events[i].data.ptr));
+            Lane& lane = *static_cast<Lane*>(events[i].data.ptr);
+            if ((events[i].events & EPOLLIN) != 0) receive(lane);
+            send_more(lane);
         }
         if (count > 0) heard_ = SteadyClock::now();
         if (SteadyClock::now() - heard_ > kPatience) {
@@ -164,14 +216,26 @@ private:
             std::exit(1);
         }
         lane.in_end += static_cast<std::size_t>(got);
+        const std::uint64_t before = lane.appender->acknowledged();
         const std::size_t taken = lane.appender->take_replies(lane.in.view().first(lane.in_end));
+        if (load_.latencies) note_latencies(lane, before);
         std::memmove(lane.in.data(), lane.in.data() + taken, lane.in_end - taken);
         lane.in_end -= taken;
+    }
+
+    void note_latencies(const Lane& lane, std::uint64_t first) {
+        const auto now = SteadyClock::now();
+        for (std::uint64_t event = first; event < lane.appender->acknowledged(); ++event) {
+            latencies_.add(seconds_between(paced() ? due_at(lane, event) : lane.sent_at, now) * 1e6);
+        }
     }
 
     const Load load_;
     std::vector<Lane> lanes_;
     const int epoll_;
+    std::uint64_t turned_ = 0;  // events that were due when their connections were last looked at
+    bool ending_ = false;
+    Latencies latencies_;
     SteadyClock::time_point begin_;
     SteadyClock::time_point heard_ = SteadyClock::now();
 };
@@ -191,7 +255,8 @@ ByteView Appender::event(std::uint64_t number) {
 
 void Appender::send_all(ByteView bytes) {
     while (!bytes.empty()) {
-        bytes = bytes.subspan(static_cast<std::size_t>(checked(::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL))));
+        bytes =
+            bytes.subspan(static_cast<std::size_t>(checked(::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL))));
     }
 }
 
@@ -206,14 +271,21 @@ void Appender::receive_all(MutableByteView into) {
     }
 }
 
+double Latencies::at(double share) const {
+    std::vector<double> values = values_;
+    const auto wanted = static_cast<std::ptrdiff_t>(std::ceil(share * static_cast<double>(values.size())));
+    const auto place = values.begin() + std::max<std::ptrdiff_t>(wanted, 1) - 1;
+    std::nth_element(values.begin(), place, values.end());
+    return *place;
+}
+
 Figures run_load(const std::vector<std::unique_ptr<Appender>>& appenders, const Load& load,
                  const std::function<double()>& server_cpu_seconds) {
     return LoadRun{appenders, load}.run(server_cpu_seconds);
 }
 
-std::vector<double> lone_appends(Appender& appender, std::size_t count) {
-    std::vector<double> microseconds;
-    microseconds.reserve(count);
+Latencies lone_appends(Appender& appender, std::size_t count) {
+    Latencies latencies;
     ByteBuffer out;
     ByteBuffer in(4096);
     for (std::uint64_t i = 0; i < count; ++i) {
@@ -222,7 +294,8 @@ std::vector<double> lone_appends(Appender& appender, std::size_t count) {
         const std::uint64_t number = appender.acknowledged();
         appender.encode(number, 1, out);
         for (std::size_t at = 0; at < out.size();) {
-            at += static_cast<std::size_t>(checked(::send(appender.socket(), out.data() + at, out.size() - at, MSG_NOSIGNAL)));
+            at += static_cast<std::size_t>(
+                checked(::send(appender.socket(), out.data() + at, out.size() - at, MSG_NOSIGNAL)));
         }
         for (std::size_t end = 0; appender.acknowledged() == number;) {
             const ssize_t got = checked(::recv(appender.socket(), in.data() + end, in.size() - end, 0));
@@ -235,10 +308,9 @@ std::vector<double> lone_appends(Appender& appender, std::size_t count) {
             std::memmove(in.data(), in.data() + taken, end - taken);
             end -= taken;
         }
-        microseconds.push_back(seconds_between(begin, SteadyClock::now()) * 1e6);
+        latencies.add(seconds_between(begin, SteadyClock::now()) * 1e6);
     }
-    std::sort(microseconds.begin(), microseconds.end());
-    return microseconds;
+    return latencies;
 }
 
 }  // namespace millrace::bench

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A load of appends on one or more connections, by one thread of plain system calls: as many under way as a window allows,
-// or at a fixed rate, whatever the answers. Each event is put together as it is sent. Only what the server has acknowledged
-// counts.
+// A load of appends on one or more connections, by one thread of plain system calls: as many under way as a window
+// allows, or at a fixed rate, whatever the answers. Each event is put together as it is sent. Only what the server has
+// acknowledged counts.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,8 @@
 
 namespace millrace::bench {
 
-// One connection that appends events of one size, numbered from 0: what it sends and what it takes for an acknowledgement.
+// One connection that appends events of one size, numbered from 0: what it sends and what it takes for an
+// acknowledgement.
 class Appender {
 public:
     Appender(std::uint16_t port, std::size_t event_bytes);
@@ -53,31 +54,49 @@ private:
 enum class Framing { kBlocks, kConditionalAppends };
 
 // Creates the segment and sets the one writer up.
-std::unique_ptr<Appender> frame_appender(std::uint16_t port, std::string segment, std::size_t event_bytes, Framing framing);
+std::unique_ptr<Appender> frame_appender(std::uint16_t port, std::string segment, std::size_t event_bytes,
+                                         Framing framing);
 // XADD to the stream `key`, an event a call.
 std::unique_ptr<Appender> redis_appender(std::uint16_t port, std::string key, std::size_t event_bytes);
+
+// Microseconds.
+class Latencies {
+public:
+    void add(double microseconds) { values_.push_back(microseconds); }
+    void clear() { values_.clear(); }
+    // The least that at least `share` (0 .. 1) of all do not exceed. REQUIRES: not empty.
+    double at(double share) const;
+
+private:
+    std::vector<double> values_;
+};
 
 struct Load {
     std::size_t block_bytes = 64 * 1024;         // of events that are sent as one; at least one event
     std::size_t window_bytes = 4 * 1024 * 1024;  // not acknowledged, on each connection
-    double events_per_second = 0;                // over all connections; 0: as fast as it goes
+    double events_per_second = 0;                // over all connections, which take turns; 0: as fast as it goes
+    std::chrono::microseconds pace{1000};  // with a rate: how often what is due goes out; 0: each event when it is due
+    // Of each event, from when it was due. Without a rate from when it was sent, and the window is one event.
+    bool latencies = false;
     std::chrono::milliseconds warm_up{1000};
     std::chrono::milliseconds time{3000};
     std::uint64_t events = 0;  // not 0: so many on each connection, however long that takes
 };
 
 struct Figures {
+    double seconds = 0;
     double events_per_second = 0;
     double megabytes_per_second = 0;
     double server_us = 0;  // of CPU time, per event
     double client_us = 0;
+    Latencies latencies;  // where the load asks for them
 };
 
 // `server_cpu_seconds` is asked at both ends of the time.
 Figures run_load(const std::vector<std::unique_ptr<Appender>>& appenders, const Load& load,
                  const std::function<double()>& server_cpu_seconds);
 
-// One event under way at a time, without waiting in between: microseconds each, sorted.
-std::vector<double> lone_appends(Appender& appender, std::size_t count);
+// One event under way at a time, without waiting in between.
+Latencies lone_appends(Appender& appender, std::size_t count);
 
 }  // namespace millrace::bench

@@ -72,7 +72,8 @@ std::string ServerProcess::read_line() {
 std::string ServerProcess::read_to_end() {
     std::string text;
     char part[4096];
-    for (ssize_t got = 0; (got = checked(::read(out_, part, sizeof part))) > 0;) text.append(part, static_cast<std::size_t>(got));
+    for (ssize_t got = 0; (got = checked(::read(out_, part, sizeof part))) > 0;)
+        text.append(part, static_cast<std::size_t>(got));
     int status = 0;
     checked(::waitpid(std::exchange(pid_, -1), &status, 0));
     if (status != 0) {
@@ -96,7 +97,17 @@ double ServerProcess::cpu_seconds() const {
 }
 
 std::uint64_t ServerProcess::resident_bytes() const {
-    return static_cast<std::uint64_t>(number_of(stat_fields(pid_), 24)) * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+    return static_cast<std::uint64_t>(number_of(stat_fields(pid_), 24)) *
+           static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+}
+
+std::uint64_t ServerProcess::written_bytes() const {
+    std::ifstream file{"/proc/" + std::to_string(pid_) + "/io"};
+    for (std::string name, value; file >> name >> value;) {
+        if (name == "write_bytes:") return std::stoull(value);
+    }
+    std::fprintf(stderr, "/proc/%d/io does not tell what was written\n", pid_);
+    std::exit(1);
 }
 
 std::uint16_t segment_store_port(const std::string& ready_line) {

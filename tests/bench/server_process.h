@@ -30,6 +30,8 @@ public:
     // User and system time of all its threads so far. In steps of the kernel's clock tick, 10 ms as a rule.
     double cpu_seconds() const;
     std::uint64_t resident_bytes() const;
+    // To the disk, as far as the kernel counts for the process.
+    std::uint64_t written_bytes() const;
 
 private:
     void end(int signal);
