@@ -114,6 +114,19 @@ int open_writers(const CommandLine& line, const BenchArguments& arguments, Bench
     return kDone;
 }
 
+int print_interval(const CommandLine& line, double seconds, const Histogram& latency_ns) {
+    if (line.json()) {
+        const nlohmann::ordered_json json{
+            {"seconds", rounded(seconds, 1e6)}, {"events", latency_ns.count()}, {"latency_us", quantiles_json(latency_ns)}};
+        return print_line(line, json.dump()) ? kDone : kFailed;
+    }
+    std::string text = fixed(seconds, 1) + " s  " + with_commas(latency_ns.count()) + " events";
+    for (const BenchQuantile& quantile : kBenchQuantiles) {
+        text += std::string{"  "} + quantile.title + " " + fixed(quantile_us(latency_ns, quantile), 1) + " us";
+    }
+    return print_line(line, text) ? kDone : kFailed;
+}
+
 int print_report(const CommandLine& line, const BenchReport& report) {
     const double seconds = std::max(report.seconds, 1e-9);
     const double events_per_second = static_cast<double>(report.events) / seconds;

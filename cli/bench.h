@@ -56,6 +56,9 @@ private:
 // As a table or JSON {events, seconds, events_per_second, bytes_per_second, client_cpu_seconds, latency_us{p50, ...},
 // end_to_end_us{p50, ...}}, the last two where they were measured.
 int print_report(const CommandLine& line, const BenchReport& report);
+// What was acknowledged between two moments, before the report: a line of text or of JSON {seconds, events, latency_us{p50, ...}}.
+// `seconds`: from the start to the second moment.
+int print_interval(const CommandLine& line, double seconds, const Histogram& latency_ns);
 
 // One writer per --writers on one client.
 struct BenchWriters {

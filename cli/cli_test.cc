@@ -244,6 +244,8 @@ TEST(Grammar, RefusesWrongUsageNamingTheCulpritAndHinting) {
         {{"scope", "list", "--controller", "nowhere"}, {"nowhere"}},
         {{"scope", "list", "--timeout", "0"}, {"--timeout"}},
         {{"bench", "write", "a/b", "--rate", "-1"}, {"--rate"}},
+        {{"bench", "write", "a/b", "--every", "1s"}, {"--every needs a --rate"}},
+        {{"bench", "write", "a/b", "--rate", "10", "--every", "soon"}, {"--every 'soon'"}},
         {{"standalone"}, {"--data-dir is required"}},
         {{"standalone", "--data-dir", "/tmp/x", "--controller-port", "70000"}, {"--controller-port"}},
         {{"standalone", "--data-dir", "/tmp/x", "--bind", "0.0.0.0"}, {"--advertise"}},

@@ -160,6 +160,16 @@ class DataTest(SystemTest):
         self.assertGreaterEqual(report["seconds"], 0.49)
         self.assertIn(b"events/s", self.done(self.cli("bench", "write", "s/t", "--events", "100", "--keys", "0")).out)
 
+    def test_bench_write_tells_of_each_interval(self):
+        *intervals, report = self.done(self.cli("bench", "write", "s/t", "--events", "1000", "--size", "10", "--rate", "2000", "--every", "100ms",
+                                                "--output", "json")).out.splitlines()
+        self.assertEqual(json.loads(report)["events"], 1_000)
+        intervals = [json.loads(line) for line in intervals]
+        self.assertGreaterEqual(len(intervals), 4)
+        self.assertEqual(sum(one["events"] for one in intervals), 1_000)
+        self.assertEqual([one["seconds"] for one in intervals[:4]], [0.1, 0.2, 0.3, 0.4])
+        self.assertEqual(list(intervals[0]["latency_us"]), ["p50", "p95", "p99", "p999", "max"])
+
     def test_bench_latency(self):
         self.check_report(self.cli("bench", "latency", "s/t", "--events", "500", "--size", "100", "--output", "json"), 500, 100)
         self.check_report(self.cli("bench", "latency", "s/t", "--events", "300", "--size", "100", "--writers", "3", "--rate", "1000",

@@ -16,6 +16,7 @@ import subprocess
 import time
 import unittest
 
+import maven
 import raw_frames
 from frame_proxy import FrameProxy
 from harness import MILLRACE, Server, SystemTest, run, wait_for
@@ -27,22 +28,6 @@ EVENTS = int(os.environ.get("JAVA_CASES_EVENTS", "5000"))
 KILLS = int(os.environ.get("JAVA_CASES_KILLS", "2"))
 STOP_S = int(os.environ.get("JAVA_CASES_STOP", "5"))
 CASE_S = 600
-DOWNLOAD_TRIES = 3
-
-
-def build():
-    """Downloads the client once, and compiles the cases."""
-    target = os.path.abspath(BUILD)
-    command = ["mvn", "-q", "-B", "-f", os.path.join(HERE, "java", "pom.xml"), f"-Dmillrace.build={target}", "package",
-               "dependency:copy-dependencies", f"-DoutputDirectory={target}/lib"]
-    # What it downloads may fail for a moment; what is there already it keeps.
-    for _ in range(DOWNLOAD_TRIES):
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode == 0:
-            break
-    else:
-        raise RuntimeError(f"Maven could not build the cases: {done.stdout[-3000:]}{done.stderr[-1000:]}")
-    return f"{target}/classes:{target}/lib/*"
 
 
 class Behind(Server):
@@ -70,7 +55,7 @@ class Behind(Server):
 class JavaTest(SystemTest):
     @classmethod
     def setUpClass(cls):
-        cls.classpath = build()
+        cls.classpath = maven.build(os.path.join(HERE, "java"), BUILD)
 
     def setUp(self):
         super().setUp()
