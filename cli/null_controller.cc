@@ -35,6 +35,10 @@ Result<std::unique_ptr<NullController>> NullController::start(rpc::Rpc& rpc, End
     handlers.emplace(proto::controller_method("getCurrentSegments"), answer_segments);
     handlers.emplace(proto::controller_method("getURI"),
                      [reply = uri.SerializeAsString()](rpc::Request) -> Task<Result<std::string>> { co_return reply; });
+    // Of a cluster without authentication; clients of Pravega ask all the same.
+    handlers.emplace(proto::controller_method("getDelegationToken"), [](rpc::Request) -> Task<Result<std::string>> {
+        co_return pb::DelegationToken{}.SerializeAsString();
+    });
     MR_TRY(auto server, rpc.serve(std::move(listen), std::move(handlers), refuse));
     return std::make_unique<NullController>(std::move(server));
 }

@@ -1,131 +1,135 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""client_bench.py DIRECTORY [--rounds N] [--lines-mb N]: how fast the C++ client is, as ratios of neighbours in the same round.
+"""client_bench.py DIRECTORY [SCENARIO...]: how fast the C++ client is, as ratios of neighbours in the same round.
 
 Runs `millrace bench` and `millrace write` (MILLRACE names the executable) against a standalone server with its data below DIRECTORY and
-against a null server that has a controller. Prints each round, then median and spread. Needs some 8 GB of disk.
+against a null server that has a controller. Prints each round, then median and spread. Scenarios, default all:
+
+    rate      one writer, one segment, events of 100 B as fast as it goes, against the null server
+    lone      one event of 100 B under way, against a sync and a ping-pong
+    tail      how much later than its acknowledgement an event is read, one at a time
+    read      events of 1 KB, from the store's memory and from its disk
+    lines     `millrace write` of a file of short lines
+
+Needs some 8 GB of disk.
 """
 import argparse
-import json
 import os
-import statistics
-import subprocess
-import sys
 import tempfile
 
-sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "system"))
-from harness import MILLRACE, Server, run  # noqa: E402
-
-EVENTS = 6_000_000
-
-
-def measured(*arguments, controller=None):
-    result = run(*arguments, "--output", "json", controller=controller, timeout=600)
-    if result.code != 0:
-        raise SystemExit(f"millrace {' '.join(arguments)}: {result}")
-    return json.loads(result.out)
+from bench_server import BenchServer, NullServer, limits, measured
+from figures import Figures
+from process import cpu_seconds
 
 
-class Figures:
-    """Samples by name, printed as they come and summed up at the end."""
+class ClientBench:
+    def __init__(self, arguments, directory, figures):
+        self.events = arguments.events
+        self.lines_mb = arguments.lines_mb
+        self.old_events = arguments.old_events
+        self.directory = directory
+        self.figures = figures
+        self.server = BenchServer(os.path.join(directory, "data")).start()
+        self.null = NullServer()
+        self.lines_path = os.path.join(directory, "lines")
 
-    def __init__(self):
-        self.samples = {}
+    def close(self):
+        self.null.close()
+        self.server.close()
 
-    def add(self, name, value):
-        print(f"  {name}: {value:.2f}", flush=True)
-        self.samples.setdefault(name, []).append(value)
+    def rate(self, number):
+        done = {}
+        # Who is first changes, so that nobody profits from the others' warm machine.
+        for server in (self.server, self.null) if number % 2 else (self.null, self.server):
+            stream = server.stream("rate", 1)
+            before = cpu_seconds(server.process.pid)
+            report = measured("bench", "write", stream, "--events", str(self.events), "--size", "100", controller=server.controller)
+            report["server_cpu_seconds"] = cpu_seconds(server.process.pid) - before
+            done[server] = report
+        of_store, of_null = done[self.server], done[self.null]
+        add = self.figures.add
+        add("B1", "million e/s, C++ client", of_store["events_per_second"] / 1e6, at_least=1.0)
+        add("B1", "million e/s of the null server, C++ client", of_null["events_per_second"] / 1e6)
+        add("B1", "e/s of the null server's, C++ client", of_store["events_per_second"] / of_null["events_per_second"], at_least=0.6)
+        add("B1", "us of server CPU per event, C++ client", of_store["server_cpu_seconds"] / self.events * 1e6)
+        add("B1", "us of client CPU per event, C++ client", of_store["client_cpu_seconds"] / self.events * 1e6)
 
-    def summary(self):
-        for name, samples in self.samples.items():
-            print(f"{name}: median {statistics.median(samples):.2f} ({min(samples):.2f} to {max(samples):.2f})")
+    def lone(self, _):
+        bounds = limits(self.directory)
+        stream = self.server.stream("lone", 1)
+        times = measured("bench", "latency", stream, "--events", "3000", "--size", "100", controller=self.server.controller)["latency_us"]
+        ping = bounds["ping_pong_p50_us"]
+        add = self.figures.add
+        add("B2", "append p50 of sync and ping-pong, C++ client", times["p50"] / (bounds["fdatasync_4k_p50_us"] + ping), at_most=1.25)
+        add("B2", "append p99 of sync and ping-pong, C++ client", times["p99"] / (bounds["fdatasync_4k_p99_us"] + ping), at_most=1.5)
+        add("B2", "append p50, us, C++ client", times["p50"])
+        add("B2", "append p99, us, C++ client", times["p99"])
 
+    def tail(self, _):
+        bounds = limits(self.directory)
+        stream = self.server.stream("tail", 1)
+        times = measured("bench", "latency", stream, "--end-to-end", "--events", "3000", "--size", "100", controller=self.server.controller)
+        later = times["end_to_end_us"]["p50"] - times["latency_us"]["p50"]
+        self.figures.add("B8", "end to end p50 less acknowledgement p50, us, C++ client", later)
+        self.figures.add("B8", "the same in ping-pongs, C++ client", later / bounds["ping_pong_p50_us"], at_most=2)
 
-def null_server():
-    process = subprocess.Popen([MILLRACE, "bench", "null-server", "--controller-port", "0"], stdout=subprocess.PIPE, text=True)
-    return process, process.stdout.readline().split("controller=")[1].split()[0]
+    def prepare_read(self):
+        measured("bench", "write", self.server.stream("old", 1), "--events", str(self.old_events + self.old_events // 2), "--size", "1000",
+                 controller=self.server.controller)
+        # The one that finds it all does not have it in memory.
+        self.server.terminate()
+        self.server.start()
 
+    def read(self, _):
+        measured("bench", "write", self.server.stream("fresh", 1), "--events", "150000", "--size", "1000", controller=self.server.controller)
+        fresh = measured("bench", "read", "bench/fresh", controller=self.server.controller)
+        self.figures.add("reads", "MB/s from memory", fresh["bytes_per_second"] / 1e6, at_least=400)
+        old = measured("bench", "read", "bench/old", "--events", str(self.old_events), controller=self.server.controller)
+        bounds = limits(self.directory)
+        self.figures.add("reads", "MB/s from disk", old["bytes_per_second"] / 1e6)
+        self.figures.add("reads", "MB/s from disk, of a direct sequential read", old["bytes_per_second"] / 1e6 / bounds["direct_read_mb_s"],
+                         at_least=0.7)
 
-def rate(figures, server, null):
-    """One writer, one segment, events of 100 B as fast as it goes."""
-    server.stream("rate", 1)
-    of_null = measured("bench", "write", "any/stream", "--events", str(EVENTS), "--size", "100", controller=null)
-    of_store = measured("bench", "write", "bench/rate", "--events", str(EVENTS), "--size", "100", controller=server.controller)
-    figures.add("rate, million events a second", of_store["events_per_second"] / 1e6)
-    figures.add("rate, of the null server's", of_store["events_per_second"] / of_null["events_per_second"])
-    figures.add("rate, us of client CPU per event", of_store["client_cpu_seconds"] / EVENTS * 1e6)
+    def prepare_lines(self):
+        block = "".join(f"{i % 1000} the quick brown fox jumps over {i}\n" for i in range(100_000))
+        with open(self.lines_path, "w", encoding="ascii") as file:
+            while file.tell() < self.lines_mb * 1_000_000:
+                file.write(block)
 
-
-def tail(figures, server, directory):
-    """How much later than its acknowledgement an event is read, one at a time."""
-    server.stream("tail", 1)
-    times = measured("bench", "latency", "bench/tail", "--end-to-end", "--events", "3000", "--size", "100", controller=server.controller)
-    limits = measured("bench", "limits", "--dir", directory)
-    later = times["end_to_end_us"]["p50"] - times["latency_us"]["p50"]
-    figures.add("tail, end to end less acknowledgement, us", later)
-    figures.add("tail, the same in ping-pongs", later / limits["ping_pong_p50_us"])
-
-
-def read_back(figures, server, directory):
-    """Events of 1 KB: fresh ones from memory, old ones from disk, where a server that was started anew finds them all."""
-    server.stream("fresh", 1)
-    measured("bench", "write", "bench/fresh", "--events", "150000", "--size", "1000", controller=server.controller)
-    fresh = measured("bench", "read", "bench/fresh", controller=server.controller)
-    figures.add("read from memory, MB/s", fresh["bytes_per_second"] / 1e6)
-    old = measured("bench", "read", "bench/old", "--events", "1000000", controller=server.controller)
-    limits = measured("bench", "limits", "--dir", directory)
-    figures.add("read from disk, MB/s", old["bytes_per_second"] / 1e6)
-    figures.add("read from disk, of a direct sequential read", old["bytes_per_second"] / 1e6 / limits["direct_read_mb_s"])
-
-
-def write_lines(figures, server, lines):
-    server.stream("lines", 4)
-    for options in ([], ["--key-field", "1", "--number"]):
-        done = measured("write", "bench/lines", lines, *options, controller=server.controller)
-        figures.add("write of a file of short lines" + (", keyed and numbered" if options else "") + ", MB/s",
-                    done["bytes"] / done["seconds"] / 1e6)
-
-
-class BenchServer(Server):
-    def stream(self, name, segments):
-        """A new one in each round: what the last left is deleted."""
-        for arguments in (["seal", f"bench/{name}"], ["delete", f"bench/{name}"]):
-            run("stream", *arguments, controller=self.controller)
-        measured("stream", "create", f"bench/{name}", "--segments", str(segments), controller=self.controller)
+    def lines(self, _):
+        self.server.stream("lines", 4)
+        for options in ([], ["--key-field", "1", "--number"]):
+            done = measured("write", "bench/lines", self.lines_path, *options, controller=self.server.controller)
+            self.figures.add("lines", "MB/s of a file of short lines" + (", keyed and numbered" if options else ""),
+                             done["bytes"] / done["seconds"] / 1e6, at_least=150)
 
 
 def main():
+    scenarios = ("rate", "lone", "tail", "read", "lines")
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("directory")
+    parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help=", ".join(scenarios))
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--events", type=int, default=6_000_000, help="of rate")
+    parser.add_argument("--old-events", type=int, default=1_000_000, help="of 1 KB, that read finds on disk")
     parser.add_argument("--lines-mb", type=int, default=1000)
-    arguments = parser.parse_args()
-    figures = Figures()
+    parser.add_argument("--json", metavar="FILE", help="each round's figures go to its end, a line of JSON each")
+    arguments = parser.parse_intermixed_args()
+    if unknown := set(arguments.scenarios) - set(scenarios):
+        parser.error(f"no scenario '{unknown.pop()}'; there are {', '.join(scenarios)}")
+    wanted = [name for name in scenarios if name in arguments.scenarios or not arguments.scenarios]
+    figures = Figures(arguments.json)
     with tempfile.TemporaryDirectory(dir=arguments.directory) as directory:
-        lines = os.path.join(directory, "lines")
-        block = "".join(f"{i % 1000} the quick brown fox jumps over {i}\n" for i in range(100_000))
-        with open(lines, "w", encoding="ascii") as file:
-            while file.tell() < arguments.lines_mb * 1_000_000:
-                file.write(block)
-        server = BenchServer(os.path.join(directory, "data")).start()
-        null, null_controller = null_server()
+        bench = ClientBench(arguments, directory, figures)
         try:
-            measured("scope", "create", "bench", controller=server.controller)
-            server.stream("old", 1)
-            measured("bench", "write", "bench/old", "--events", "1500000", "--size", "1000", controller=server.controller)
-            server.terminate()
-            server.start()
+            for name in wanted:
+                getattr(bench, "prepare_" + name, lambda: None)()
             for number in range(1, arguments.rounds + 1):
                 print(f"round {number}", flush=True)
-                rate(figures, server, null_controller)
-                tail(figures, server, directory)
-                read_back(figures, server, directory)
-                write_lines(figures, server, lines)
+                for name in wanted:
+                    getattr(bench, name)(number)
         finally:
-            null.terminate()
-            null.wait()
-            null.stdout.close()
-            server.close()
+            bench.close()
     figures.summary()
 
 

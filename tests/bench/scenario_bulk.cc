@@ -16,9 +16,9 @@ void measure_bulk_of(StoreBench& bench, std::size_t event_bytes) {
     for (int round = 0; round < bench.options.rounds; ++round) {
         bench.servers.clear_store();
         const double disk = bench.servers.limits().at("direct_write_mb_s");
-        const Running store = bench.servers.start(Kind::kStore, bounded_journal());
+        const Running store = bench.servers.start(Kind::kStore, bounded_journal(bench.options));
         const Appenders appenders = make_appenders(Kind::kStore, store.port, kBulkSegments, event_bytes);
-        fill_journal(appenders);
+        fill_journal(bench.options, appenders);
         Load load;
         load.warm_up = std::chrono::milliseconds{500};
         load.time = std::chrono::seconds{bench.options.bulk_seconds};

@@ -38,10 +38,10 @@ void measure_cost_per_megabyte(StoreBench& bench) {
     Figure rate{bench.log, "B13", "MB/s at half load, events of 1 KB"};
     for (int round = 0; round < bench.options.rounds; ++round) {
         bench.servers.clear_store();
-        const Running store = bench.servers.start(Kind::kStore, bounded_journal());
+        const Running store = bench.servers.start(Kind::kStore, bounded_journal(bench.options));
         const Appenders appenders = make_appenders(Kind::kStore, store.port, kBulkSegments, kMediumEvent);
         const auto cpu_seconds = [&] { return store.process->cpu_seconds(); };
-        fill_journal(appenders);
+        fill_journal(bench.options, appenders);
         Load load;
         load.time = std::chrono::seconds{bench.options.seconds};
         load.events_per_second = run_load(appenders, load, cpu_seconds).events_per_second / 2;

@@ -23,6 +23,8 @@ void measure_shape(StoreBench& bench, const Shape& shape) {
         return Figure{bench.log, "B1", what + ", " + shape.name, target};
     };
     Figure rate = figure("million e/s", at_least(1.0));
+    Figure null_rate = figure("million e/s of the null server");
+    Figure redis_rate = figure("million e/s of Redis");
     Figure to_null = figure("e/s of the null server's", at_least(0.6));
     Figure to_redis = figure("e/s of Redis'", at_least(4));
     Figure server_us = figure("us of server CPU per event");
@@ -44,16 +46,20 @@ void measure_shape(StoreBench& bench, const Shape& shape) {
         std::fflush(stdout);
         const auto& [store, null, redis] = by_kind;
         rate.add(store.events_per_second / 1e6);
+        null_rate.add(null.events_per_second / 1e6);
         to_null.add(store.events_per_second / null.events_per_second);
         server_us.add(store.server_us);
         client_us.add(store.client_us);
         cpu.add(store.server_us / null.server_us);
         if (bench.servers.has_redis()) {
+            redis_rate.add(redis.events_per_second / 1e6);
             to_redis.add(store.events_per_second / redis.events_per_second);
             redis_us.add(redis.server_us);
         }
     }
-    for (const Figure* each : {&rate, &to_null, &to_redis, &server_us, &client_us, &cpu, &redis_us}) each->print();
+    for (const Figure* each :
+         {&rate, &null_rate, &redis_rate, &to_null, &to_redis, &server_us, &client_us, &cpu, &redis_us})
+        each->print();
 }
 
 }  // namespace

@@ -12,15 +12,15 @@
 //     bulk         events of 10 KB and of 1 MB to 16 segments, while long-term storage takes them on the same disk
 //     connections  25 MB/s of 1 KB over 1, 10, 100 and 500 connections, open loop, a segment for each
 //     fan_out      1 and 100 readers at the tail of one segment, as fast as the slowest goes
-//     cost         the server's CPU per event of 100 B and per MB of 1 KB, and bytes written per byte taken, at half
-//     the rate of blocks idle         memory of a new store with 16 containers ready        from the start of the
-//     process to its ready line: new, and after kill -9 with a log to replay
+//     cost         at half the rate of blocks: CPU per event of 100 B and per MB of 1 KB, bytes written per byte taken
+//     idle         memory of a new store with 16 containers
+//     ready        from the start of the process to its ready line: new, and after kill -9 with a log to replay
 //
 //     millrace_store_bench MILLRACE DIRECTORY [--rounds N] [--seconds N] [--bulk-seconds N] [--log-mib N]
-//                          [--shape PART_OF_A_NAME] [--json FILE] [SCENARIO...]
+//                          [--journal-mib N] [--shape PART_OF_A_NAME] [--json FILE] [SCENARIO...]
 //
 // --shape leaves out the other ways in which the events of `rate` go out. --json appends each round's figures to FILE,
-// a line each. `bulk` and `cost` need the most room in DIRECTORY: 4 GB and what --bulk-seconds write.
+// a line each. `bulk` and `cost` need the most room in DIRECTORY: twice --journal-mib, and what --bulk-seconds write.
 #include <algorithm>
 #include <iterator>
 #include <optional>
@@ -50,6 +50,7 @@ std::optional<BenchOptions> parse(int argc, char** argv) {
                             : word == "--seconds"      ? &options.seconds
                             : word == "--bulk-seconds" ? &options.bulk_seconds
                             : word == "--log-mib"      ? &options.log_mib
+                            : word == "--journal-mib"  ? &options.journal_mib
                                                        : nullptr;
         if (number == nullptr || ++i == argc) return std::nullopt;
         *number = std::atoi(argv[i]);
@@ -67,7 +68,7 @@ int main(int argc, char** argv) {
     if (!options) {
         std::fprintf(stderr,
                      "usage: %s MILLRACE DIRECTORY [--rounds N] [--seconds N] [--bulk-seconds N] [--log-mib N] "
-                     "[--shape PART_OF_A_NAME] [--json FILE] [SCENARIO...]\n",
+                     "[--journal-mib N] [--shape PART_OF_A_NAME] [--json FILE] [SCENARIO...]\n",
                      argv[0]);
         return 2;
     }

@@ -15,13 +15,14 @@ Appenders make_appenders(Kind kind, std::uint16_t port, std::size_t count, std::
     return appenders;
 }
 
-std::vector<std::string> bounded_journal() {
-    return {"--journal-total-bytes-max", std::to_string(kBulkJournalMiB) + "MiB"};
+std::vector<std::string> bounded_journal(const BenchOptions& options) {
+    return {"--journal-total-bytes-max", std::to_string(options.journal_mib) + "MiB"};
 }
 
-void fill_journal(const Appenders& appenders) {
+void fill_journal(const BenchOptions& options, const Appenders& appenders) {
     Load load;
-    load.events = kBulkJournalMiB * kMiB / appenders.size() / appenders.front()->event_bytes();
+    load.events =
+        static_cast<std::size_t>(options.journal_mib) * kMiB / appenders.size() / appenders.front()->event_bytes();
     load.warm_up = std::chrono::milliseconds{0};
     (void)run_load(appenders, load, [] { return 0.0; });
 }

@@ -17,8 +17,6 @@ inline constexpr std::size_t kMiB = 1024 * 1024;
 inline constexpr std::size_t kSmallEvent = 100;
 inline constexpr std::size_t kMediumEvent = 1000;
 inline constexpr std::size_t kBulkSegments = 16;
-// Long-term storage must keep up with a bulk load: beyond this the store holds its writers back.
-inline constexpr std::size_t kBulkJournalMiB = 2048;
 
 struct BenchOptions {
     std::string millrace;
@@ -27,6 +25,8 @@ struct BenchOptions {
     int seconds = 3;
     int bulk_seconds = 15;
     int log_mib = 512;
+    // Long-term storage must keep up with a bulk load: beyond this the store holds its writers back.
+    int journal_mib = 2048;
     std::string shape;  // of `rate`: a part of its name
     std::string json;   // file for figures
     std::vector<std::string> scenarios;
@@ -52,9 +52,10 @@ std::string bench_segment(std::size_t number);
 using Appenders = std::vector<std::unique_ptr<Appender>>;
 // One to a segment (Redis: to a key) of its own.
 Appenders make_appenders(Kind kind, std::uint16_t port, std::size_t count, std::size_t event_bytes);
-// Through all files of a journal of kBulkJournalMiB, so that none is made while the time counts.
-void fill_journal(const Appenders& appenders);
-std::vector<std::string> bounded_journal();
+// The options of a store whose journal has a bound.
+std::vector<std::string> bounded_journal(const BenchOptions& options);
+// Through all its files, so that none is made while the time counts.
+void fill_journal(const BenchOptions& options, const Appenders& appenders);
 
 // As fast as one writer goes, or as the load says, to a server of its own. `round` makes the segment a new one.
 Figures one_writer(StoreBench& bench, Kind kind, const Load& load, std::size_t event_bytes, Framing framing, int round);
