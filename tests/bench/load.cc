@@ -117,14 +117,13 @@ private:
     }
 
     bool paced() const { return load_.events_per_second > 0; }
-    // Of all connections' events.
+    // How many of all connections' events, and when the one with this number among them is.
     std::uint64_t due() const {
         return static_cast<std::uint64_t>(seconds_between(begin_, SteadyClock::now()) * load_.events_per_second) + 1;
     }
-    SteadyClock::time_point due_at(const Lane& lane, std::uint64_t event) const {
-        const std::uint64_t number = (event - lane.first) * lanes_.size() + lane.turn;
-        return begin_ + std::chrono::nanoseconds{
-                            static_cast<std::int64_t>(static_cast<double>(number) * 1e9 / load_.events_per_second)};
+    SteadyClock::time_point due_at(std::uint64_t number) const {
+        const double nanoseconds = static_cast<double>(number) * 1e9 / load_.events_per_second;
+        return begin_ + std::chrono::nanoseconds{static_cast<std::int64_t>(nanoseconds)};
     }
     // Only to those whose turn has come: hundreds of connections are looked at as often as one is.
     void send_due() {
@@ -183,10 +182,7 @@ private:
     timespec until_more_is_due() const {
         if (!paced() || ending_) return kIdle;
         std::chrono::nanoseconds left = load_.pace;
-        if (left.count() == 0)
-            left = due_at(lanes_[turned_ % lanes_.size()],
-                          lanes_[turned_ % lanes_.size()].first + turned_ / lanes_.size()) -
-                   SteadyClock::now();
+        if (left.count() == 0) left = due_at(turned_) - SteadyClock::now();
         return {.tv_sec = 0, .tv_nsec = std::clamp<long>(left.count(), 0, kIdle.tv_nsec)};
     }
 
@@ -226,7 +222,8 @@ private:
     void note_latencies(const Lane& lane, std::uint64_t first) {
         const auto now = SteadyClock::now();
         for (std::uint64_t event = first; event < lane.appender->acknowledged(); ++event) {
-            latencies_.add(seconds_between(paced() ? due_at(lane, event) : lane.sent_at, now) * 1e6);
+            const auto from = paced() ? due_at((event - lane.first) * lanes_.size() + lane.turn) : lane.sent_at;
+            latencies_.add(seconds_between(from, now) * 1e6);
         }
     }
 

@@ -11,7 +11,7 @@ Starts the measuring programs one after the other, each of which takes its serve
     NAME.log        what each program printed
 
 SCENARIO is a number such as B1; default all. --quick runs all in a tiny form, to try the report itself: its figures say nothing. What is
-measured needs 40 GB of disk (--quick: 8), all of it below OUT_DIRECTORY or --work, and is removed at the end. A whole run takes some 45 minutes, on
+measured needs 40 GB of disk (--quick: 8), all of it below OUT_DIRECTORY or --work, and is removed at the end. A whole run takes about an hour, on
 a machine that does nothing else. Run it as report.sh, which builds first, or with MILLRACE naming an executable in a build directory.
 """
 import argparse
@@ -62,19 +62,28 @@ def store(name, scenario, whole=(), quick=()):
     return Part(name, [scenario], "store", (*whole, name), ("--seconds", "1", "--bulk-seconds", "2", "--journal-mib", "256", *quick, name))
 
 
+def client(name, scenario, quick=()):
+    return Part("client-" + name, [scenario], "client_bench", (name,), (*quick, name))
+
+
 PARTS = [
     store("rate", "B1", quick=("--shape", "one event")),
+    client("rate", "B1", quick=("--events", "500000")),
     store("lone", "B2"),
-    Part("client", ["B1", "B2", "B8"], "client_bench", ("rate", "lone", "tail"), ("--events", "500000", "rate", "lone", "tail")),
+    client("lone", "B2"),
     Part("java", ["B1", "B2", "B8"], "java_bench", (), ("--events", "200000", "--lone-events", "1000"), needs=("java", "mvn")),
     store("closed", "B3"),
+    client("closed", "B3", quick=("--closed-events", "50000")),
     store("bulk", "B4", whole=("--bulk-seconds", "30")),
+    client("bulk", "B4", quick=("--bulk-gb", "0.5")),
     store("connections", "B7", whole=("--seconds", "5")),
+    client("tail", "B8"),
     store("fan_out", "B8"),
     Part("catch_up", ["B9"], "catch_up_bench", (), ("--gigabytes", "0.5", "--alone-seconds", "2")),
     Part("kills", ["B12"], "kills_bench", (), ("--client-kills", "1", "--raw-kills", "2"), rounds=False),
     store("ready", "B12", whole=("--log-mib", "1024"), quick=("--log-mib", "64")),
     store("cost", "B13", whole=("--bulk-seconds", "20")),
+    client("cost", "B13", quick=("--events", "500000", "--cost-seconds", "1")),
 ]
 SCENARIOS = sorted({scenario for part in PARTS for scenario in part.scenarios}, key=lambda name: int(name[1:]))
 
