@@ -87,8 +87,8 @@ class ClientBench:
         for server in self.turns(number):
             stream = server.stream("closed", 1)
             before = cpu_seconds(server.process.pid)
-            done[server] = measured("bench", "latency", stream, "--writers", str(CLOSED_WRITERS), "--events", str(self.closed_events), "--size", "100",
-                                    controller=server.controller)
+            done[server] = measured("bench", "latency", stream, "--writers", str(CLOSED_WRITERS), "--events", str(self.closed_events),
+                                    "--size", "100", controller=server.controller)
             done[server]["server_us"] = (cpu_seconds(server.process.pid) - before) / self.closed_events * 1e6
         of_store, of_null = done[self.server], done[self.null]
         add = self.figures.add

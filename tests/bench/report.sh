@@ -8,7 +8,8 @@ set -euo pipefail
 bench=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 source "$bench/../../scripts/packages.sh"
 
-# Bad arguments are told before anything takes long.
+# Help and bad arguments are told before anything takes long.
+case " $* " in *" -h "* | *" --help "*) exec python3 -B "$bench/report.py" --help ;; esac
 python3 -B "$bench/report.py" --check "$@"
 install_packages "report packages" install-report.log gnuplot-nox
 if [[ -z ${MILLRACE:-} ]]; then

@@ -8,7 +8,8 @@ A standalone server (MILLRACE names the executable) with long-term storage takes
 takes, what was acknowledged in that second and how long that took, and some of the server's metrics. Afterwards soak.svg shows it, and soak.json
 and the last lines say how much the last three quarters climbed and how the last quarter's p99.9 compares with the first's.
 
-Data lies below OUT_DIRECTORY, or --work, and is removed at the end. When less than --keep-free GB are left on the disk, the soak ends early and says so.
+Data lies below OUT_DIRECTORY, or --work, and is removed at the end. Needs 30 GB of disk there: what is kept, the journal, and what comes between
+two looks at the retention policy. When less than --keep-free GB are left, the soak ends early and says so.
 """
 import argparse
 import csv
@@ -30,6 +31,7 @@ from harness import spawn
 EVENT_BYTES = 1_000
 SEGMENTS = 4
 GIGABYTE = 10**9
+DISK_BYTES = 30 * GIGABYTE
 # What the server says of itself, each summed over its labels.
 METRICS = ("millrace_segmentstore_cache_bytes", "millrace_segmentstore_admitted_bytes", "millrace_segmentstore_untiered_bytes",
            "millrace_segmentstore_tiered_bytes_total", "millrace_segmentstore_appends_braked_total", "millrace_segmentstore_receive_memory_bytes",
@@ -150,8 +152,9 @@ def judged(table):
         first, last = (statistics.median(row[name] for row in part) for part in (table[:quarter], table[-quarter:]))
         times[name] = {"first_quarter": first, "last_quarter": last, "ratio": last / first if first else None,
                        "worst_second": max(row[name] for row in table)}
-    return {"seconds": len(table), "events": sum(row["events"] for row in table), "events_per_second": statistics.fmean(row["events"] for row in table),
-            "seconds_without_events": sum(1 for row in table if row["events"] == 0), "climbs": climbs, "times": times}
+    events = [row["events"] for row in table]
+    return {"seconds": len(table), "events": sum(events), "events_per_second": statistics.fmean(events),
+            "seconds_without_events": events.count(0), "climbs": climbs, "times": times}
 
 
 def told(verdict):
@@ -159,7 +162,8 @@ def told(verdict):
           f"{verdict['seconds_without_events']} seconds without any")
     for name, climb in verdict["climbs"].items():
         scale, unit = (1e6, " MB") if name.endswith("bytes") else (1, "")
-        print(f"{name.replace('_', ' ')}: median {climb['median'] / scale:,.1f}{unit} ({climb['least'] / scale:,.1f} to {climb['most'] / scale:,.1f}), "
+        median, least, most = (f"{climb[which] / scale:,.1f}" for which in ("median", "least", "most"))
+        print(f"{name.replace('_', ' ')}: median {median}{unit} ({least} to {most}), "
               f"climbs {climb['slope_per_minute'] / scale:+,.2f}{unit} a minute over the last three quarters")
     for name, time_ in verdict["times"].items():
         ratio = "" if time_["ratio"] is None else f", {time_['ratio']:.2f} times"
@@ -174,7 +178,8 @@ def plotted(table, path, title):
     panels = [("memory, MB", "", [("resident", 2), ("cache", 3)]), ("count", "", [("file descriptors", 4), ("threads", 5)]),
               ("disk, GB", "", [("journal and metadata", 6), ("long-term storage", 7)]), ("thousand events a second", "", [("acknowledged", 8)]),
               ("ms", "set logscale y\nset yrange [*:*]\n", [("p50", 9), ("p99", 10), ("p99.9", 11)])]
-    script = plots.block("soak", rows) + f"set multiplot layout {len(panels)},1 title {plots.quoted(title)}\nset key outside right\nset rmargin 26\nset lmargin 10\n"
+    script = (plots.block("soak", rows) + f"set multiplot layout {len(panels)},1 title {plots.quoted(title)}\n"
+              "set key outside right\nset rmargin 26\nset lmargin 10\n")
     for label, more, lines in panels:
         drawn = ", ".join(f"$soak using 1:{column} with lines lw 1.2 lc rgb {plots.quoted(plots.COLOURS[i])} title {plots.quoted(name)}"
                           for i, (name, column) in enumerate(lines))
@@ -201,12 +206,16 @@ def parse():
     if arguments.rate is not None and arguments.rate <= 0:
         parser.error("--rate: more than 0")
     os.makedirs(arguments.out, exist_ok=True)
+    arguments.work = arguments.work or arguments.out
+    free = shutil.disk_usage(arguments.work).free
+    if free < DISK_BYTES:
+        parser.error(f"'{arguments.work}' has {free // GIGABYTE} GB free; this needs {DISK_BYTES // GIGABYTE} GB there")
     return arguments
 
 
 def main():
     arguments = parse()
-    with tempfile.TemporaryDirectory(dir=arguments.work or arguments.out, prefix="soak-") as directory, \
+    with tempfile.TemporaryDirectory(dir=arguments.work, prefix="soak-") as directory, \
             open(os.path.join(arguments.out, "clients.log"), "wb") as log:
         server = BenchServer(os.path.join(directory, "data"), "--journal-total-bytes-max", "2GiB", *arguments.server_options)
         load = None
