@@ -7,6 +7,7 @@
 #include "common/base/binary.h"
 #include "common/wire/event.h"
 #include "common/wire/messages.h"
+#include "tests/bench/frame_call.h"
 #include "tests/bench/load.h"
 
 namespace millrace::bench {
@@ -22,9 +23,11 @@ public:
     FrameAppender(std::uint16_t port, std::string segment, std::size_t event_bytes, Framing framing)
         : Appender{port, event_bytes}, segment_{std::move(segment)}, framing_{framing} {
         writer_.bytes.fill(std::byte{0x4d});
-        call(wire::Hello{.high_version = 16, .low_version = 5}, wire::FrameType::kHello);
-        call(wire::CreateSegment{.request_id = 1, .segment = segment_, .delegation_token = {}}, wire::FrameType::kSegmentCreated);
-        call(wire::SetupAppend{.request_id = 2, .writer_id = writer_, .segment = segment_, .delegation_token = {}},
+        say_hello(socket());
+        call(socket(), wire::CreateSegment{.request_id = 1, .segment = segment_, .delegation_token = {}},
+             wire::FrameType::kSegmentCreated);
+        call(socket(),
+             wire::SetupAppend{.request_id = 2, .writer_id = writer_, .segment = segment_, .delegation_token = {}},
              wire::FrameType::kAppendSetup);
     }
 
@@ -59,7 +62,8 @@ public:
     }
 
     void clean_up() override {
-        call(wire::DeleteSegment{.request_id = 4, .segment = segment_, .delegation_token = {}}, wire::FrameType::kSegmentDeleted);
+        call(socket(), wire::DeleteSegment{.request_id = 4, .segment = segment_, .delegation_token = {}},
+             wire::FrameType::kSegmentDeleted);
     }
 
 private:
@@ -93,19 +97,6 @@ private:
                        " in a segment of " + std::to_string(length) + " bytes");
         }
         acknowledged_ = static_cast<std::uint64_t>(number);
-    }
-
-    template <class Request>
-    void call(const Request& request, wire::FrameType expected) {
-        ByteBuffer out;
-        wire::encode(request, out);
-        send_all(out.view());
-        ByteBuffer header(wire::kFrameHeaderBytes);
-        receive_all(header.mutable_view());
-        const wire::FrameHeader answer = wire::read_frame_header(header.view());
-        ByteBuffer payload(static_cast<std::size_t>(answer.length));
-        receive_all(payload.mutable_view());
-        if (answer.type != expected) unexpected(wire::to_string(answer.type) + " instead of " + wire::to_string(expected));
     }
 
     const std::string segment_;
@@ -146,9 +137,9 @@ public:
     }
 
     void clean_up() override {
-        send_all(as_bytes("*2\r\n$3\r\nDEL\r\n" + bulk(key_)));
+        send_all(socket(), as_bytes("*2\r\n$3\r\nDEL\r\n" + bulk(key_)));
         ByteBuffer answer(4);  // ":1\r\n"
-        receive_all(answer.mutable_view());
+        receive_all(socket(), answer.mutable_view());
     }
 
 private:

@@ -250,24 +250,6 @@ ByteView Appender::event(std::uint64_t number) {
     return event_.view();
 }
 
-void Appender::send_all(ByteView bytes) {
-    while (!bytes.empty()) {
-        bytes =
-            bytes.subspan(static_cast<std::size_t>(checked(::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL))));
-    }
-}
-
-void Appender::receive_all(MutableByteView into) {
-    while (!into.empty()) {
-        const ssize_t got = checked(::recv(socket_, into.data(), into.size(), 0));
-        if (got == 0) {
-            std::fprintf(stderr, "the server ended the connection\n");
-            std::exit(1);
-        }
-        into = into.subspan(static_cast<std::size_t>(got));
-    }
-}
-
 double Latencies::at(double share) const {
     std::vector<double> values = values_;
     const auto wanted = static_cast<std::ptrdiff_t>(std::ceil(share * static_cast<double>(values.size())));

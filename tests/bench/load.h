@@ -40,8 +40,6 @@ public:
 protected:
     // Event `number`, without any header.
     ByteView event(std::uint64_t number);
-    void send_all(ByteView bytes);
-    void receive_all(MutableByteView into);
 
     std::uint64_t acknowledged_ = 0;
 

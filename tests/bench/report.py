@@ -11,7 +11,7 @@ Starts the measuring programs one after the other, each of which takes its serve
     NAME.log        what each program printed
 
 SCENARIO is a number such as B1; default all. --quick runs all in a tiny form, to try the report itself: its figures say nothing. What is
-measured needs 40 GB of disk (--quick: 8), all of it below OUT_DIRECTORY or --work, and is removed at the end. A whole run takes about an hour, on
+measured needs 30 GB of disk (--quick: 8), all of it below OUT_DIRECTORY or --work, and is removed at the end. A whole run takes about an hour, on
 a machine that does nothing else. Run it as report.sh, which builds first, or with MILLRACE naming an executable in a build directory.
 """
 import argparse
@@ -32,7 +32,7 @@ from figures import read_samples, summed_up, verdict
 HERE = os.path.dirname(os.path.abspath(__file__))
 STORE_BENCH = os.path.join(os.path.dirname(os.path.abspath(MILLRACE)), "..", "tests", "bench", "millrace_store_bench")
 GIGABYTE = 10**9
-DISK_BYTES = 40 * GIGABYTE
+DISK_BYTES = 30 * GIGABYTE
 QUICK_DISK_BYTES = 8 * GIGABYTE
 ROUNDS_MIN = 5
 
@@ -74,7 +74,7 @@ PARTS = [
     Part("java", ["B1", "B2", "B8"], "java_bench", (), ("--events", "200000", "--lone-events", "1000"), needs=("java", "mvn")),
     store("closed", "B3"),
     client("closed", "B3", quick=("--closed-events", "50000")),
-    store("bulk", "B4", whole=("--bulk-seconds", "30")),
+    store("bulk", "B4", whole=("--bulk-seconds", "60")),
     client("bulk", "B4", quick=("--bulk-gb", "0.5")),
     store("connections", "B7", whole=("--seconds", "5")),
     client("tail", "B8"),
@@ -82,7 +82,7 @@ PARTS = [
     Part("catch_up", ["B9"], "catch_up_bench", (), ("--gigabytes", "0.5", "--alone-seconds", "2")),
     Part("kills", ["B12"], "kills_bench", (), ("--client-kills", "1", "--raw-kills", "2"), rounds=False),
     store("ready", "B12", whole=("--log-mib", "1024"), quick=("--log-mib", "64")),
-    store("cost", "B13", whole=("--bulk-seconds", "20")),
+    store("cost", "B13", whole=("--bulk-seconds", "30")),
     client("cost", "B13", quick=("--events", "500000", "--cost-seconds", "1")),
 ]
 SCENARIOS = sorted({scenario for part in PARTS for scenario in part.scenarios}, key=lambda name: int(name[1:]))

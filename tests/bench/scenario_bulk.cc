@@ -18,11 +18,13 @@ void measure_bulk_of(StoreBench& bench, std::size_t event_bytes) {
         const double disk = bench.servers.limits().at("direct_write_mb_s");
         const Running store = bench.servers.start(Kind::kStore, bounded_journal(bench.options));
         const Appenders appenders = make_appenders(Kind::kStore, store.port, kBulkSegments, event_bytes);
+        auto retention = keep_eight_gib(store.port);
         fill_journal(bench.options, appenders);
         Load load;
         load.warm_up = std::chrono::milliseconds{500};
         load.time = std::chrono::seconds{bench.options.bulk_seconds};
         const Figures figures = run_load(appenders, load, [&] { return store.process->cpu_seconds(); });
+        retention.reset();
         store.process->terminate();
         rate.add(figures.megabytes_per_second);
         of_disk.add(figures.megabytes_per_second / (disk / 2));

@@ -41,6 +41,7 @@ void measure_cost_per_megabyte(StoreBench& bench) {
         const Running store = bench.servers.start(Kind::kStore, bounded_journal(bench.options));
         const Appenders appenders = make_appenders(Kind::kStore, store.port, kBulkSegments, kMediumEvent);
         const auto cpu_seconds = [&] { return store.process->cpu_seconds(); };
+        auto retention = keep_eight_gib(store.port);
         fill_journal(bench.options, appenders);
         Load load;
         load.time = std::chrono::seconds{bench.options.seconds};
@@ -52,6 +53,7 @@ void measure_cost_per_megabyte(StoreBench& bench) {
             bytes[asked++] = store.process->written_bytes();
             return store.process->cpu_seconds();
         });
+        retention.reset();
         store.process->terminate();
         rate.add(figures.megabytes_per_second);
         cost.add(ms_per_megabyte(figures.server_us, kMediumEvent));

@@ -6,6 +6,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "common/wire/event.h"
+#include "tests/bench/frame_call.h"
 #include "tests/bench/store_scenario.h"
 #include "tests/bench/tail_reader.h"
 
@@ -19,7 +21,14 @@ constexpr std::size_t kBlockBytes = 64 * 1024;
 constexpr std::uint64_t kAheadBytes = 4 * kMiB;
 constexpr std::size_t kScratchBytes = 256 * 1024;
 constexpr std::chrono::milliseconds kWarmUp{500};
-constexpr std::uint64_t kFramedEvent = kMediumEvent + 8;
+constexpr std::uint64_t kFramedEvent = kMediumEvent + wire::kEventHeaderBytes;
+constexpr std::size_t kLoneEvents = 1000;
+
+// From the sending of an event, one at a time, to its acknowledgement and to each reader.
+struct TailTimes {
+    Latencies acknowledged;
+    Latencies read;
+};
 
 // One thread of plain system calls is the writer and all readers.
 class FanOut {
@@ -45,6 +54,24 @@ public:
         return static_cast<double>(read() - before) / seconds_between(begin, SteadyClock::now());
     }
 
+    // REQUIRES: before any other run.
+    TailTimes one_at_a_time(std::size_t events) {
+        TailTimes times;
+        for (std::size_t i = 0; i < events; ++i) {
+            const auto begin = SteadyClock::now();
+            send(1);
+            std::size_t missing = 1 + readers_.size();
+            while (missing > 0) {
+                take_events([&](const TailReader* reader) {
+                    (reader == nullptr ? times.acknowledged : times.read)
+                        .add(seconds_between(begin, SteadyClock::now()) * 1e6);
+                    --missing;
+                });
+            }
+        }
+        return times;
+    }
+
 private:
     void watch(int socket, TailReader* reader) {
         epoll_event event{};
@@ -67,30 +94,34 @@ private:
 
     void go_on_until(SteadyClock::time_point end) {
         while (SteadyClock::now() < end) {
-            write();
-            epoll_event events[64];
-            const int count = checked(::epoll_wait(epoll_, events, 64, 100));
-            for (int i = 0; i < count; ++i) {
-                if (auto* const reader = static_cast<TailReader*>(events[i].data.ptr)) {
-                    reader->receive(scratch_.mutable_view());
-                } else {
-                    take_acknowledgements();
-                }
-            }
+            const std::uint64_t limit = slowest() + kAheadBytes;
+            while (sent_ * kFramedEvent + kBlockBytes <= limit) send(kBlockBytes / kFramedEvent);
+            take_events([](const TailReader*) {});
         }
     }
 
-    void write() {
-        const std::uint64_t limit = slowest() + kAheadBytes;
-        while (sent_ * kFramedEvent + kBlockBytes <= limit) {
-            out_.clear();
-            constexpr std::uint64_t kEvents = kBlockBytes / kFramedEvent;
-            writer_->encode(sent_, kEvents, out_);
-            sent_ += kEvents;
-            for (std::size_t at = 0; at < out_.size();) {
-                at += static_cast<std::size_t>(
-                    checked(::send(writer_->socket(), out_.data() + at, out_.size() - at, MSG_NOSIGNAL)));
+    void send(std::uint64_t events) {
+        out_.clear();
+        writer_->encode(sent_, events, out_);
+        sent_ += events;
+        send_all(writer_->socket(), out_.view());
+    }
+
+    // Tells of each reader that got a whole reply, and with null of an acknowledgement.
+    template <class OnReply>
+    void take_events(OnReply on_reply) {
+        epoll_event events[64];
+        const int count = checked(::epoll_wait(epoll_, events, 64, 100));
+        for (int i = 0; i < count; ++i) {
+            auto* const reader = static_cast<TailReader*>(events[i].data.ptr);
+            const auto progress = [&] { return reader == nullptr ? writer_->acknowledged() : reader->bytes(); };
+            const std::uint64_t before = progress();
+            if (reader == nullptr) {
+                take_acknowledgements();
+            } else {
+                reader->receive(scratch_.mutable_view());
             }
+            if (progress() > before) on_reply(reader);
         }
     }
 
@@ -126,12 +157,19 @@ void measure_fan_out(StoreBench& bench) {
         Figure of_loopback{bench.log, "B8", "fan-out MB/s of loopback's, " + readers,
                            count == 1 ? kNoTarget : at_least(0.8)};
         Figure rate{bench.log, "B8", "fan-out MB/s, " + readers};
+        Figure later{bench.log, "B8", "end to end p50 less acknowledgement p50, us, " + readers};
+        Figure in_ping_pongs{bench.log, "B8", "end to end p50 less acknowledgement p50, in ping-pongs, " + readers,
+                             at_most(2)};
         Figure cpu{bench.log, "B8", "ms of server CPU per MB sent, " + readers};
         for (int round = 0; round < bench.options.rounds; ++round) {
             bench.servers.clear_store();
-            const double loopback = bench.servers.limits().at("loopback_mb_s");
+            const nlohmann::json limits = bench.servers.limits();
+            const double loopback = limits.at("loopback_mb_s"), ping = limits.at("ping_pong_p50_us");
             const Running store = bench.servers.start(Kind::kStore);
             FanOut fan_out{store.port, count};
+            const TailTimes times = fan_out.one_at_a_time(kLoneEvents);
+            later.add(times.read.at(0.5) - times.acknowledged.at(0.5));
+            in_ping_pongs.add(later.last() / ping);
             (void)fan_out.run(kWarmUp);
             const double cpu_before = store.process->cpu_seconds();
             const std::chrono::seconds time{bench.options.seconds};
@@ -140,11 +178,13 @@ void measure_fan_out(StoreBench& bench) {
                     (rate.last() * static_cast<double>(time.count())));
             of_loopback.add(rate.last() / loopback);
             store.process->terminate();
-            std::printf("  %d: %.0f MB/s, server CPU %.2f ms/MB   loopback %.0f MB/s\n", round + 1, rate.last(),
-                        cpu.last(), loopback);
+            std::printf(
+                "  %d: %.0f MB/s, server CPU %.2f ms/MB, read %.1f us after the acknowledgement   loopback %.0f MB/s, "
+                "ping-pong %.1f us\n",
+                round + 1, rate.last(), cpu.last(), later.last(), loopback, ping);
             std::fflush(stdout);
         }
-        for (const Figure* each : {&of_loopback, &rate, &cpu}) each->print();
+        for (const Figure* each : {&of_loopback, &rate, &cpu, &in_ping_pongs, &later}) each->print();
     }
     bench.servers.clear_store();
 }

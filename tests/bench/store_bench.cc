@@ -20,7 +20,7 @@
 //                          [--journal-mib N] [--shape PART_OF_A_NAME] [--json FILE] [SCENARIO...]
 //
 // --shape leaves out the other ways in which the events of `rate` go out. --json appends each round's figures to FILE,
-// a line each. `bulk` and `cost` need the most room in DIRECTORY: twice --journal-mib, and what --bulk-seconds write.
+// a line each. `bulk` and `cost` keep 8 GiB, and need half as much again in DIRECTORY, and the journal.
 #include <algorithm>
 #include <iterator>
 #include <optional>

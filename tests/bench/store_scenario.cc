@@ -19,6 +19,12 @@ std::vector<std::string> bounded_journal(const BenchOptions& options) {
     return {"--journal-total-bytes-max", std::to_string(options.journal_mib) + "MiB"};
 }
 
+std::unique_ptr<SegmentRetention> keep_eight_gib(std::uint16_t port) {
+    std::vector<std::string> segments;
+    for (std::size_t i = 0; i < kBulkSegments; ++i) segments.push_back(bench_segment(i));
+    return std::make_unique<SegmentRetention>(port, segments, 8 * 1024 * kMiB / kBulkSegments);
+}
+
 void fill_journal(const BenchOptions& options, const Appenders& appenders) {
     Load load;
     load.events =

@@ -4,12 +4,14 @@
 // store_bench.cc says what they measure.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "tests/bench/bench_servers.h"
 #include "tests/bench/figure.h"
 #include "tests/bench/load.h"
+#include "tests/bench/segment_retention.h"
 
 namespace millrace::bench {
 
@@ -54,6 +56,8 @@ using Appenders = std::vector<std::unique_ptr<Appender>>;
 Appenders make_appenders(Kind kind, std::uint16_t port, std::size_t count, std::size_t event_bytes);
 // The options of a store whose journal has a bound.
 std::vector<std::string> bounded_journal(const BenchOptions& options);
+// Of 16 segments, so that a load may last.
+std::unique_ptr<SegmentRetention> keep_eight_gib(std::uint16_t port);
 // Through all its files, so that none is made while the time counts.
 void fill_journal(const BenchOptions& options, const Appenders& appenders);
 

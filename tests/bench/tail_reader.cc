@@ -8,6 +8,7 @@
 
 #include "common/wire/messages.h"
 #include "tests/bench/bench.h"
+#include "tests/bench/frame_call.h"
 
 namespace millrace::bench {
 namespace {
@@ -27,15 +28,7 @@ std::size_t payload_bytes_without_data(const std::string& segment) {
 
 TailReader::TailReader(std::uint16_t port, std::string segment)
     : socket_{connect_loopback(port)}, segment_{std::move(segment)} {
-    wire::encode(wire::Hello{.high_version = 16, .low_version = 5}, out_);
-    const std::size_t hello_bytes = out_.size();
-    checked(::send(socket_, out_.data(), out_.size(), MSG_NOSIGNAL));
-    // The server's Hello is as long as ours.
-    ByteBuffer hello(hello_bytes);
-    if (checked(::recv(socket_, hello.data(), hello.size(), MSG_WAITALL)) != static_cast<ssize_t>(hello.size())) {
-        std::fprintf(stderr, "the server did not say Hello\n");
-        std::exit(1);
-    }
+    say_hello(socket_);
     ask();
 }
 
@@ -49,8 +42,7 @@ void TailReader::ask() {
                                    .delegation_token = {},
                                    .request_id = 1},
                  out_);
-    // A request is small, and nothing else is on its way to the server.
-    checked(::send(socket_, out_.data(), out_.size(), MSG_NOSIGNAL));
+    send_all(socket_, out_.view());
 }
 
 void TailReader::receive(MutableByteView scratch) {
@@ -72,11 +64,12 @@ void TailReader::receive(MutableByteView scratch) {
             std::exit(1);
         }
         payload_due_ = static_cast<std::size_t>(header.length);
-        bytes_ += payload_due_ - payload_bytes_without_data(segment_);
+        data_bytes_ = payload_due_ - payload_bytes_without_data(segment_);
     }
     payload_due_ -= got;
     if (payload_due_ > 0) return;
     header_.clear();
+    bytes_ += data_bytes_;
     ask();
 }
 

@@ -22,7 +22,7 @@ public:
     int socket() const { return socket_; }
     // Takes what has come, through `scratch`, and asks for more after a whole reply. An error ends the program.
     void receive(MutableByteView scratch);
-    // Of the segment.
+    // Of the segment, in whole replies.
     std::uint64_t bytes() const { return bytes_; }
 
 private:
@@ -33,6 +33,7 @@ private:
     ByteBuffer out_;
     ByteBuffer header_;            // as much of the reply's as has come
     std::size_t payload_due_ = 0;  // of the reply, once its header is whole
+    std::size_t data_bytes_ = 0;   // of that, the segment's
     std::uint64_t bytes_ = 0;
 };
 
