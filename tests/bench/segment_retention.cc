@@ -35,24 +35,35 @@ void SegmentRetention::run() {
     std::unique_lock lock{mutex_};
     while (!stopped_.wait_for(lock, kRetentionPeriod, [this] { return stop_; })) {
         lock.unlock();
-        for (const std::string& segment : segments_) truncate(segment);
+        truncate();
         lock.lock();
     }
 }
 
-void SegmentRetention::truncate(const std::string& segment) {
-    wire::GetStreamSegmentInfo ask;
-    ask.segment = segment;
-    const ByteBuffer payload = call(socket_, ask, wire::FrameType::kStreamSegmentInfo);
-    const auto reply =
-        wire::decode(wire::FrameType::kStreamSegmentInfo, payload.view(), Bytes{nullptr, payload.view()});
-    const auto& info = std::get<wire::StreamSegmentInfo>(reply.value());
-    const std::int64_t start = info.write_offset - static_cast<std::int64_t>(kept_bytes_);
-    if (start <= info.start_offset) return;
-    wire::TruncateSegment truncation;
-    truncation.segment = segment;
-    truncation.truncation_offset = start;
-    (void)call(socket_, truncation, wire::FrameType::kSegmentTruncated);
+// All segments at once: under load each request waits for what came before it.
+void SegmentRetention::truncate() {
+    ByteBuffer out;
+    for (const std::string& segment : segments_) {
+        wire::GetStreamSegmentInfo ask;
+        ask.segment = segment;
+        wire::encode(ask, out);
+    }
+    send_all(socket_, out.view());
+    out.clear();
+    std::size_t truncated = 0;
+    for (std::size_t i = 0; i < segments_.size(); ++i) {
+        const ByteBuffer payload = receive_frame(socket_, wire::FrameType::kStreamSegmentInfo);
+        auto reply = wire::decode(wire::FrameType::kStreamSegmentInfo, payload.view(), Bytes{nullptr, payload.view()});
+        const auto& info = std::get<wire::StreamSegmentInfo>(reply.value());
+        wire::TruncateSegment truncation;
+        truncation.segment = info.segment;
+        truncation.truncation_offset = info.write_offset - static_cast<std::int64_t>(kept_bytes_);
+        if (truncation.truncation_offset <= info.start_offset) continue;
+        wire::encode(truncation, out);
+        ++truncated;
+    }
+    send_all(socket_, out.view());
+    for (; truncated > 0; --truncated) (void)receive_frame(socket_, wire::FrameType::kSegmentTruncated);
 }
 
 }  // namespace millrace::bench

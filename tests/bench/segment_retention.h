@@ -23,7 +23,7 @@ public:
 
 private:
     void run();
-    void truncate(const std::string& segment);
+    void truncate();
 
     const int socket_;
     const std::vector<std::string> segments_;
