@@ -141,7 +141,7 @@ class ClientBench:
         times = measured("bench", "latency", stream, "--end-to-end", "--events", "3000", "--size", "100", controller=self.server.controller)
         later = times["end_to_end_us"]["p50"] - times["latency_us"]["p50"]
         self.figures.add("B8", "end to end p50 less acknowledgement p50, us, C++ client", later)
-        self.figures.add("B8", "the same in ping-pongs, C++ client", later / bounds["ping_pong_p50_us"], at_most=2)
+        self.figures.add("B8", "end to end p50 less acknowledgement p50, in ping-pongs, C++ client", later / bounds["ping_pong_p50_us"], at_most=2)
 
     def prepare_read(self):
         measured("bench", "write", self.server.stream("old", 1), "--events", str(self.old_events + self.old_events // 2), "--size", "1000",

@@ -65,12 +65,13 @@ set title "In multiples of the target"
 set logscale x 2
 set yrange [{len(rows) - 0.5}:-0.5]
 set grid xtics
+set xtics font "sans,9"
 unset key
 set arrow from 1, graph 0 to 1, graph 1 nohead lw 2 lc rgb "{COLOURS[1]}"
 set ytics font "sans,10"
 plot $targets using 2:1:3:4:ytic(5) with xerrorbars pt 7 ps 0.8 lw 1.5 lc rgb "{COLOURS[0]}"
 """
-    gnuplot(os.path.join(directory, "targets.svg"), script, width=1100, height=120 + 22 * len(rows))
+    gnuplot(os.path.join(directory, "targets.svg"), script, width=1300, height=120 + 22 * len(rows))
 
 
 def plot_rates(report, directory):

@@ -186,8 +186,9 @@ def main():
     for note in notes:
         print(note, flush=True)
     with open(samples, "w", encoding="utf-8"), tempfile.TemporaryDirectory(dir=arguments.work, prefix="report-") as directory:
-        report = {"version": subprocess.run([MILLRACE, "--version"], capture_output=True, text=True, check=True).stdout.strip(),
-                  "date": datetime.date.today().isoformat(), "quick": arguments.quick, "rounds": arguments.rounds, "machine": machine(directory)}
+        version = subprocess.run([MILLRACE, "version"], capture_output=True, text=True, check=True).stdout.splitlines()[0]
+        report = {"version": version, "date": datetime.date.today().isoformat(), "quick": arguments.quick, "rounds": arguments.rounds,
+                  "machine": machine(directory)}
         for part in PARTS:
             if arguments.scenarios and not set(arguments.scenarios) & set(part.scenarios):
                 continue
