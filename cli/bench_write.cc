@@ -16,6 +16,8 @@ namespace {
 
 // At full speed a clock reading per event would be part of what is measured.
 constexpr std::uint64_t kSampleEvery = 64;
+// Printing takes time of its own.
+constexpr std::chrono::milliseconds kEveryMin{1};
 
 struct BenchWriteArguments : BenchArguments {
     std::string every;  // a duration; empty: no intervals
@@ -97,8 +99,9 @@ int bench_write(const CommandLine& line, const BenchWriteArguments& arguments) {
     std::int64_t every_ns = 0;
     if (!arguments.every.empty()) {
         const auto every = config::parse_duration(arguments.every, config::TimeUnit::kSeconds);
-        if (!every || every->count() == 0) {
-            return fail_usage(line, Error{ErrorCode::kInvalidArgument, "--every '" + arguments.every + "' is not a time such as 1s"});
+        if (!every || *every < kEveryMin) {
+            return fail_usage(line, Error{ErrorCode::kInvalidArgument,
+                                          "--every '" + arguments.every + "' is not a time of 1ms or more, such as 1s"});
         }
         // At full speed not every event is timed.
         if (arguments.rate == 0) return fail_usage(line, Error{ErrorCode::kInvalidArgument, "--every needs a --rate"});
