@@ -88,7 +88,7 @@ Task<Result<void>> Keeper::keep_listed(StreamName name, store::StoredRetention s
     const std::optional<CutMark> newest_mark = newest ? std::optional{mark_of(*newest)} : std::nullopt;
     const auto now_ms = [this] { return static_cast<std::int64_t>(runtime_.clock.wall_now().time_since_epoch().count()); };
     CutMark end{.time_ms = now_ms(), .bytes = newest ? newest->bytes() : 0};
-    // By time most streams need not be looked at most of the time.
+    // By time a stream that is written to need not be looked at most of the time.
     bool recorded = false;
     if (policy.by == RetentionPolicy::By::kSize || stream::worth_a_cut(policy, newest_mark, end)) {
         MR_CO_TRY(Tail tail, co_await find_tail(store_, segments_, runtime_.clock, name, stream, newest));
@@ -98,7 +98,8 @@ Task<Result<void>> Keeper::keep_listed(StreamName name, store::StoredRetention s
         const bool moved = !newest || !same_place(newest->cut(), tail.cut);
         if (moved && stream::worth_a_cut(policy, newest_mark, end)) {
             RetentionCutRecord& cut = cuts->emplace_back();
-            cut.set_time_ms(end.time_ms);
+            // A clock that is behind makes nothing old: when it is right again, what was written meanwhile is new.
+            cut.set_time_ms(std::max(end.time_ms, newest ? newest->time_ms() : std::int64_t{0}));
             cut.set_bytes(end.bytes);
             *cut.mutable_cut() = std::move(tail.cut);
             thin_out(policy, *cuts);
@@ -117,7 +118,7 @@ Task<Result<void>> Keeper::keep_listed(StreamName name, store::StoredRetention s
     }
     const std::optional<std::size_t> chosen = stream::choose_cut(policy, marks_of(*cuts), end);
     if (!chosen) co_return ok();
-    co_return co_await begin_truncation(name, nonce, (*cuts)[*chosen].cut());
+    co_return co_await begin_truncation(name, nonce, policy, (*cuts)[*chosen].cut());
 }
 
 Task<Result<std::size_t>> Keeper::before_head(StreamName name, store::SharedStream stream, std::shared_ptr<const Cuts> cuts) {
@@ -138,7 +139,8 @@ Task<Result<std::size_t>> Keeper::before_head(StreamName name, store::SharedStre
     co_return first;
 }
 
-Task<Result<void>> Keeper::begin_truncation(StreamName name, std::uint64_t nonce, records::StreamCutRecord cut) {
+Task<Result<void>> Keeper::begin_truncation(StreamName name, std::uint64_t nonce, RetentionPolicy policy,
+                                            records::StreamCutRecord cut) {
     // Looked at again: others ran while the segment store was asked.
     Result<store::StoredStream> stream = co_await store_.load(name);
     if (!stream) {
@@ -147,7 +149,8 @@ Task<Result<void>> Keeper::begin_truncation(StreamName name, std::uint64_t nonce
     }
     const StreamRecord& record = stream->record;
     // Whatever is going on, the next period comes.
-    if (record.nonce() != nonce || !store::has_retention(record)) co_return ok();
+    // Who was told that more stays from now on has it.
+    if (record.nonce() != nonce || !store::has_retention(record) || *store::retention_policy(record.config()) != policy) co_return ok();
     if (record.state() != StreamRecord::ACTIVE || record.intent_case() != StreamRecord::INTENT_NOT_SET) co_return ok();
     if (same_place(record.head(), cut)) co_return ok();
     const auto shared = std::make_shared<const store::StoredStream>(*stream);

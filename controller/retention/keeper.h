@@ -37,7 +37,8 @@ private:
     Task<Result<void>> keep_listed(StreamName name, store::StoredRetention set, store::SharedStream stream);
     // How many of the cuts lie before the stream's head.
     Task<Result<std::size_t>> before_head(StreamName name, store::SharedStream stream, std::shared_ptr<const Cuts> cuts);
-    Task<Result<void>> begin_truncation(StreamName name, std::uint64_t nonce, records::StreamCutRecord cut);
+    Task<Result<void>> begin_truncation(StreamName name, std::uint64_t nonce, stream::RetentionPolicy policy,
+                                        records::StreamCutRecord cut);
 
     Runtime runtime_;
     store::StreamStore& store_;

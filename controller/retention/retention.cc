@@ -42,14 +42,17 @@ Task<void> Retention::round() {
 Task<Result<void>> Retention::keep_all(std::shared_ptr<Tally> tally) {
     MR_CO_TRY(const std::vector<std::string> parts, co_await store_.retention_parts());
     std::vector<StreamName> waiting;
+    Result<void> listed = ok();
     for (const std::string& part : parts) {
-        MR_CO_TRY(const std::vector<StreamName> more, co_await store_.retention_streams(part));
-        waiting.insert(waiting.end(), more.begin(), more.end());
+        // Parts come in the same order each time: one that cannot be read is none of the others' business.
+        const Result<std::vector<StreamName>> more = co_await store_.retention_streams(part);
+        if (more) waiting.insert(waiting.end(), more->begin(), more->end());
+        else if (listed) listed = more.error();
         if (stopped_) co_return ok();
         if (waiting.size() >= kNamesAtOnce) co_await keep_some(std::exchange(waiting, {}), tally);
     }
     co_await keep_some(std::move(waiting), tally);
-    co_return ok();
+    co_return listed;
 }
 
 Task<void> Retention::keep_some(std::vector<StreamName> streams, std::shared_ptr<Tally> tally) {

@@ -290,6 +290,41 @@ TEST_F(RetentionRounds, APolicyComesAndGoesAndChanges) {
     }
 }
 
+TEST_F(RetentionRounds, APolicyThatWasReplacedMeanwhileTruncatesNothing) {
+    create(config(kName, 1, pb::RetentionPolicy::SIZE, 100));
+    write(kName, 0, 50);
+    round();
+    write(kName, 0, 100);
+    cluster_.segments.hold_lengths = true;
+    cluster_.begin_retaining();
+    cluster_.world().run_for(1s);
+    ASSERT_EQ(cluster_.update(config(kName, 1, pb::RetentionPolicy::SIZE, 120)), pb::UpdateStreamStatus::SUCCESS);
+    cluster_.segments.hold_lengths = false;
+    cluster_.segments.released.notify_all();
+    ASSERT_TRUE(cluster_.settle());
+    cluster_.world().run_for(1s);
+    EXPECT_EQ(segment(kName, 0).start, 0);
+    write(kName, 0, 20);
+    round();
+    EXPECT_EQ(segment(kName, 0).start, 50);
+}
+
+TEST_F(RetentionRounds, AClockThatWasBehindMakesNothingOld) {
+    create(config(kName, 1, pb::RetentionPolicy::TIME, 60'000));
+    write(kName, 0, 100);
+    round();
+    cluster_.node().jump_wall_clock(-48h);
+    write(kName, 0, 100);
+    round();
+    cluster_.node().jump_wall_clock(48h);
+    write(kName, 0, 100);
+    round();
+    EXPECT_EQ(segment(kName, 0).start, 0) << "all of it was written within seconds";
+    cluster_.world().run_for(70s);
+    round();
+    EXPECT_GE(segment(kName, 0).start, 200);
+}
+
 TEST_F(RetentionRounds, TheSetIsBoundedWhileATruncationIsHeldUp) {
     create(config(kName, 1, pb::RetentionPolicy::SIZE, 1));
     bool broken = true;

@@ -116,6 +116,11 @@ Task<Result<pb::StreamsInScopeResponse>> Service::list_streams_in_scope_for_tag(
 Task<Result<bool>> Service::has_tag(StreamName name, std::string tag) {
     const Result<store::StoredStream> stream = co_await store_.load(name);
     if (!stream && stream.error().is(ErrorCode::kNotFound)) co_return false;  // deleted meanwhile
+    if (!stream && stream.error().is(ErrorCode::kCorrupt)) {
+        // What is wrong with one stream keeps nobody from the others.
+        MR_LOG_WARN("stream is not looked at for its tags", {"stream", name.to_string()}, {"reason", stream.error().to_string()});
+        co_return false;
+    }
     if (!stream) co_return stream.error();
     const auto& tags = stream->record.config().tags();
     co_return std::find(tags.begin(), tags.end(), tag) != tags.end();

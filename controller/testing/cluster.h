@@ -115,6 +115,10 @@ public:
     void retain() {
         world_.run([this]() -> Task<void> { co_await process_->retention.round(); });
     }
+    sim::Node& node() { return *node_; }
+    void begin_retaining() {
+        world_.spawn([this]() -> Task<void> { co_await process_->retention.round(); });
+    }
     // Cuts that are recorded; empty: the stream is not in the list of those with retention.
     std::optional<records::RetentionSetRecord> retention_set(const StreamName& name) const {
         const metadata::Node* node = metadata.peek(store::retention_path(name).node);

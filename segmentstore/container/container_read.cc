@@ -48,7 +48,7 @@ ReadOutcome read_truncated(const Segment::Committed& committed) {
 Bytes whole_reply(const TieredExtent& extent, const Bytes& body, std::int64_t offset, std::size_t length) {
     const auto skip = static_cast<std::size_t>(offset - extent.offset);
     const std::size_t size = std::min(body.size() - skip, length);
-    if (size < std::min(length, kReplyAsItIs) || size < body.size() / 4) return {};
+    if (size < std::min(length, kReplyAsItIs) || size < body.size() / 2) return {};
     return body.slice(skip, size);
 }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Recently appended bytes of all segments of a process, and what was read back, within one
-// budget; the oldest blocks go first, and before all others those whose bytes are in long-term storage: the rest would
-// have to be read from the log to be moved. Appended bytes are copied into blocks that belong to one
+// budget; the oldest blocks go first, and before all others those whose bytes were handed to long-term storage: the rest
+// would have to be read from the log to be moved. Appended bytes are copied into blocks that belong to one
 // segment, so that what is kept is what is counted: no slice keeps what was received alive, which counts against a budget
 // of its own that connections wait for.
 // Thread rule: one executor. Lifetime: the cache outlives its SegmentCaches.
@@ -145,7 +145,7 @@ private:
     const std::size_t budget_;
     const std::size_t entry_budget_;
     Blocks blocks_;  // oldest first
-    Blocks moved_;   // those whose bytes long-term storage has, in the order in which it got them
+    Blocks moved_;   // those whose bytes were handed to long-term storage, in that order
     std::size_t block_bytes_ = 0;
     std::uint64_t gathered_bytes_ = 0;
     std::uint64_t gatherers_ = 0;  // containers that have any
@@ -183,7 +183,8 @@ public:
     Bytes find(std::int64_t offset, std::size_t length) const;
     // Drops blocks that lie wholly before `offset`.
     void drop_before(std::int64_t offset);
-    // Long-term storage has what lies before `offset`: blocks wholly before it may go before others.
+    // Long-term storage was handed what lies before `offset`: blocks wholly before it may go before others. Should it not
+    // keep them, they are read from the log again.
     void moved_before(std::int64_t offset);
     void clear();
 

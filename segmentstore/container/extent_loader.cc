@@ -7,6 +7,12 @@
 
 namespace millrace::container {
 
+namespace {
+
+constexpr std::size_t kCopiedBelow = 16 * 1024;
+
+}  // namespace
+
 Task<Result<Bytes>> ExtentLoader::load(const TieredMap& map, TieredExtent extent) {
     if (storage_ == nullptr) co_return Error{ErrorCode::kUnavailable, "there is no long-term storage"};
     const Bytes kept = cache_.find_read(key_of(extent));
@@ -34,9 +40,12 @@ bool ExtentLoader::is_read_on(const TieredMap& map, const TieredExtent& extent) 
 }
 
 void ExtentLoader::read_ahead(const TieredMap& map, const TieredExtent& extent) {
-    if (!is_read_on(map, extent)) return;
+    // What is not begun must not be waited for.
+    if (gate_.closed() || !is_read_on(map, extent)) return;
     const std::int64_t end = extent.end() + static_cast<std::int64_t>(kAheadBytes);
-    for (const TieredExtent* next = map.find(extent.end()); next != nullptr && next->end() <= end; next = map.find(next->end())) {
+    std::size_t seen = 0;
+    for (const TieredExtent* next = map.find(extent.end());
+         next != nullptr && next->end() <= end && seen < kAheadExtents; next = map.find(next->end()), ++seen) {
         if (cache_.has_read(key_of(*next)) || loads_.contains(key_of(*next))) continue;
         std::optional<DataCache::AheadShare> share = cache_.share_for_ahead(next->length);
         if (!share) return;
@@ -52,7 +61,12 @@ Task<void> ExtentLoader::run(TieredExtent extent, std::shared_ptr<Load> load, st
     const tiering::StoredExtent stored{0, extent.offset, extent.position, extent.length, extent.crc};
     const storage::ObjectName object{container_, extent.object.epoch, extent.object.sequence};
     load->result = co_await tiering::read_extent(*storage_, object, stored);
-    if (*load->result) cache_.keep_read(key_of(extent), load->result->value(), std::move(share));
+    if (*load->result) {
+        Bytes& body = load->result->value();
+        // What is kept is what is counted: a small body does not keep the disk's blocks around it.
+        if (body.size() < kCopiedBelow) body = Bytes::copy_of(body.view());
+        cache_.keep_read(key_of(extent), body, std::move(share));
+    }
     loads_.erase(key_of(extent));
     load->done.notify_all();
 }

@@ -34,8 +34,9 @@ public:
     // the gate. Errors as tiering::read_extent(); kUnavailable without a storage.
     Task<Result<Bytes>> load(const TieredMap& map, TieredExtent extent);
 
-    // So much is read ahead of one reader.
+    // So much is read ahead of one reader, in so many extents at most: each may be an object of its own.
     static constexpr std::size_t kAheadBytes = 3 * 1024 * 1024;
+    static constexpr std::size_t kAheadExtents = 8;
 
 private:
     struct Load {

@@ -116,6 +116,15 @@ TEST_F(ExtentLoaderTest, WhatIsReadAheadOfManyIsBounded) {
     EXPECT_TRUE(cache.share_for_ahead(kMiB));
 }
 
+TEST_F(ExtentLoaderTest, OfSmallExtentsOnlyAFewAreReadAhead) {
+    map = {};
+    const std::uint32_t crc = crc32c(as_bytes(std::string(100, 'a')));
+    for (std::size_t i = 0; i < 10'000; ++i) map.add({kObject, static_cast<std::int64_t>(i * 100), i * 100, 100, crc});
+    storage.hold_reads(true);
+    (void)begin(0);
+    EXPECT_EQ(storage.reads_under_way(), 1 + ExtentLoader::kAheadExtents);
+}
+
 TEST_F(ExtentLoaderTest, DamageAheadHarmsOnlyWhoReadsIt) {
     TieredMap damaged;
     for (std::size_t i = 0; i < kExtents; ++i) {

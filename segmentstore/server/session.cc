@@ -212,7 +212,9 @@ Task<bool> Session::brake(wire::FrameType type) {
     Clock& clock = shared_.runtime.clock;
     MonotonicTime next_frame = clock.now() + kBrakedFrameEvery;
     while (!may_handle(type) && !deaf_ && !connection_.over()) {
-        co_await shared_.credits.changed().wait_until(clock, std::min(next_frame, hiccup_ends().value_or(next_frame)));
+        // Some of what holds back ends by time alone, without a word.
+        const MonotonicTime look = std::min(next_frame, clock.now() + kBrakedLookEvery);
+        co_await shared_.credits.changed().wait_until(clock, std::min(look, hiccup_ends().value_or(look)));
         if (clock.now() < next_frame) continue;
         if (shared_.credits.reserve_available()) co_return true;
         next_frame = clock.now() + kBrakedFrameEvery;

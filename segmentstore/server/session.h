@@ -71,6 +71,7 @@ public:
     static constexpr std::size_t kReadBelowQueued = 256 * 1024;
     // A braked flow still gets a frame through this often.
     static constexpr std::chrono::seconds kBrakedFrameEvery{4};
+    static constexpr std::chrono::seconds kBrakedLookEvery{1};
     // Frames of braked writers that are taken from the connection, so that those behind them are seen.
     static constexpr std::size_t kMaxHeldBytes = 1024 * 1024;
     // Whether there is room for small appends is looked at after so much of them.

@@ -149,7 +149,8 @@ def judged(table):
         climbs[name] = {"median": statistics.median(values), "least": min(values), "most": max(values), "slope_per_minute": slope(values) * 60}
     times = {}
     for name in ("p50_us", "p99_us", "p999_us"):
-        first, last = (statistics.median(row[name] for row in part) for part in (table[:quarter], table[-quarter:]))
+        # Seconds without events have no latency; they are counted apart.
+        first, last = (statistics.median([row[name] for row in part if row["events"]] or [0]) for part in (table[:quarter], table[-quarter:]))
         times[name] = {"first_quarter": first, "last_quarter": last, "ratio": last / first if first else None,
                        "worst_second": max(row[name] for row in table)}
     events = [row["events"] for row in table]
@@ -200,7 +201,9 @@ def parse():
     # What is behind -- is millrace standalone's.
     own, options = (sys.argv[1:], []) if "--" not in sys.argv else (sys.argv[1:sys.argv.index("--")], sys.argv[sys.argv.index("--") + 1:])
     arguments = parser.parse_args(own)
-    arguments.server_options = options
+    # Between two looks at the policy there comes more than it keeps, at the default period.
+    period = [] if "--retention-period-seconds" in options else ["--retention-period-seconds", "10s"]
+    arguments.server_options = [*period, *options]
     if arguments.minutes * 60 < 8:
         parser.error("--minutes: quarters need some seconds")
     if arguments.rate is not None and arguments.rate <= 0:

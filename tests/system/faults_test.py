@@ -265,6 +265,7 @@ class DamagedDirectoryTest(FaultTest):
         store = self.stopped(*MOVED)
         snapshots = [row["object"] for row in json.loads(self.done(run("admin", "objects", store.directory, "--output", "json")).out)
                      if row["kind"] == "snapshot" and row["state"] == "in use"]
+        self.assertTrue(snapshots, run("admin", "objects", store.directory).out.decode())
         path = os.path.join(store.directory, "storage", snapshots[-1])
 
         def flip():

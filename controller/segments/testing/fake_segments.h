@@ -37,8 +37,9 @@ public:
     bool cut_off = false;
     // Those whose length cannot be asked for.
     std::set<std::string> silent;
-    // While set, calls wait (until released or cut off).
+    // While set, calls that change something wait (until released or cut off).
     bool hold = false;
+    bool hold_lengths = false;  // and those that ask for one
     std::size_t held = 0;  // how many do
     Signal released;
 
@@ -73,6 +74,7 @@ public:
 
     Task<Result<std::int64_t>> length(std::string segment, Deadline) override {
         co_await yield();
+        while (hold_lengths && !cut_off) co_await released.wait();
         if (cut_off || silent.contains(segment)) co_return Error{ErrorCode::kUnavailable, "the segment store is cut off"};
         const auto found = segments.find(segment);
         if (found == segments.end()) co_return Error{ErrorCode::kNotFound, "no segment " + segment};
