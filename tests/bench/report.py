@@ -74,7 +74,7 @@ PARTS = [
     Part("java", ["B1", "B2", "B8"], "java_bench", (), ("--events", "200000", "--lone-events", "1000"), needs=("java", "mvn")),
     store("closed", "B3"),
     client("closed", "B3", quick=("--closed-events", "50000")),
-    store("bulk", "B4", whole=("--bulk-seconds", "60")),
+    store("bulk", "B4", whole=("--bulk-seconds", "30")),
     client("bulk", "B4", quick=("--bulk-gb", "0.5")),
     store("connections", "B7", whole=("--seconds", "5")),
     client("tail", "B8"),

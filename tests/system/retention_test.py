@@ -88,6 +88,10 @@ class RetentionTest(SystemTest):
         wait_for(lambda: self.left("s/kept") == 0, "all of it to be too old")
         self.cli("stream", "update", "s/kept", "--keep-at-least", "1h")
         self.write("s/kept", range(100, 110))
+        # As long as another stream needs to lose as much to what this one's policy was.
+        self.cli("stream", "create", "s/short", "--retention", "time", "--keep-at-least", "2s")
+        self.write("s/short", range(10))
+        wait_for(lambda: self.left("s/short") == 0, "the other stream's to be too old")
         self.assertEqual(self.numbers("s/kept"), list(range(100, 110)), "they are younger than that")
 
 
