@@ -138,10 +138,11 @@ Task<Result<void>> extents_table(Runtime, StoreView& view, const AdminArguments&
 }
 
 std::string state_of(const container::ObjectTable::Object* object, bool anchored) {
+    // Also when the next snapshot is planned, with which this one will be dead.
+    if (anchored) return "in use";
     if (object == nullptr) return "left over";
     if (object->dead_since != container::Lsn{}) return "dead";
-    if (object->snapshot) return anchored ? "in use" : "planned";
-    return object->written ? "in use" : "planned";
+    return object->written && !object->snapshot ? "in use" : "planned";
 }
 
 Task<Result<void>> objects_table(Runtime, StoreView& view, const AdminArguments&, AdminTable& table) {
