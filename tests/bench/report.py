@@ -128,6 +128,7 @@ def run_part(part, arguments, directory, samples):
     if missing := part.missing():
         return f"{part.name}: left out, because {' and '.join(missing)} are not installed"
     begin = time.monotonic()
+    sampled = os.path.getsize(samples)
     print(f"{part.name} ...", end="", flush=True)
     log_path = os.path.join(arguments.out, part.name + ".log")
     with open(log_path, "wb") as log:
@@ -138,6 +139,8 @@ def run_part(part, arguments, directory, samples):
         path = os.path.join(directory, name)
         shutil.rmtree(path) if os.path.isdir(path) else os.remove(path)
     if done.returncode != 0:
+        # Some of its rounds are no medians; they are in its log.
+        os.truncate(samples, sampled)
         return f"{part.name}: FAILED with exit code {done.returncode}, see {part.name}.log"
     return None
 
