@@ -42,10 +42,8 @@ void Container::note_untiered(const std::shared_ptr<Segment>& segment) {
 
 void Container::tell_untiered_bytes() {
     const std::uint64_t bytes = committed_bytes_ - cursor_bytes_;
+    cache_.gathered(std::exchange(untiered_bytes_, bytes), bytes);
     metrics_.untiered_bytes.set(static_cast<double>(bytes));
-    // What cannot move now is nothing that the writers of other containers should wait for.
-    const std::uint64_t moves = tiering_trouble_.empty() ? bytes : 0;
-    cache_.gathered(std::exchange(untiered_bytes_, moves), moves);
 }
 
 void Container::tier_now() {
@@ -135,7 +133,7 @@ Task<void> Container::tier_loop() {
         if (credits_.available()) credits_.changed().notify_all();
         if (done) {
             failures = 0;
-            if (!std::exchange(tiering_trouble_, {}).empty()) tell_untiered_bytes();
+            tiering_trouble_.clear();
             if (*done || stopped_) continue;
             tiering_step_ = TieringStep::kIdle;
             // The age of what waits is looked at now and then; everything else wakes.
@@ -151,7 +149,6 @@ Task<void> Container::tier_loop() {
         ++failures;
         metrics_.tiering_failures.add();
         tiering_trouble_ = done.error().to_string();
-        tell_untiered_bytes();
         if (failures == 1 || failures % 10 == 0) {
             MR_LOG_WARN("not moved to long-term storage; will try again", {"container", to_string(options_.id)},
                         {"attempt", failures}, {"reason", done.error().to_string()});

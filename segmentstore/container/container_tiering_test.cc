@@ -79,27 +79,6 @@ TEST_F(ContainerTieringTest, WhatTheCacheWillNotKeepMovesBeforeItsWindowIsFull) 
     cache.gathered(4 * share, 0);
 }
 
-TEST_F(ContainerTieringTest, WhatCannotMoveIsNoBacklog) {
-    DataCache& cache = *caches.back();
-    const std::string piece(1 << 20, 'p');
-    storage.away(true);
-    while (expected.size() <= cache.budget() / 4 * 3) add(piece);
-    world.run_for(5s);
-    ASSERT_FALSE(container->tiering_trouble().empty());
-    const MonotonicTime now{1s};
-    {
-        const DataCache::Move of_another{cache, now};
-        EXPECT_FALSE(cache.backlogged(now, 0));
-    }
-    storage.away(false);
-    storage.hold(true);
-    ASSERT_TRUE(world.run_until([this] { return storage.held() > 0; }, 5min));
-    add("x");
-    storage.hold(false);
-    ASSERT_TRUE(snapshots(1));
-    EXPECT_TRUE(container->tiering_trouble().empty());
-}
-
 TEST(DataCache, IsBackloggedWhileWhatMovesIsMoreThanItKeeps) {
     DataCache cache{16 << 20};
     const MonotonicTime now{1s};
