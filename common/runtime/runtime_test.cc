@@ -12,6 +12,7 @@
 #include "common/runtime/blocking_pool.h"
 #include "common/runtime/crossing.h"
 #include "common/runtime/gate.h"
+#include "common/runtime/permits.h"
 #include "common/runtime/signal.h"
 
 namespace millrace {
@@ -78,6 +79,7 @@ protected:
 using ExecutorTest = RuntimeTest;
 using SignalTest = RuntimeTest;
 using GateTest = RuntimeTest;
+using PermitsTest = RuntimeTest;
 using CrossingTest = RuntimeTest;
 
 TEST_F(ExecutorTest, PostAndSpawnNeverRunInsideTheCall) {
@@ -359,6 +361,28 @@ TEST_F(GateTest, CapturesOfASpawnedCoroutineGoBeforeItsPass) {
     settle();
     EXPECT_EQ(seen, 1u);
     EXPECT_EQ(gate.inside(), 0u);
+}
+
+TEST_F(PermitsTest, WhoComesWhenAllAreGivenWaitsForTheNext) {
+    Permits permits{2};
+    Signal go;
+    for (const char* name : {"a", "b", "c", "d"}) {
+        spawn(executor_, [this, &permits, &go, name]() -> Task<void> {
+            const Permits::Permit permit = co_await permits.take();
+            events_.push_back(name);
+            co_await go.wait();
+        });
+    }
+    settle();
+    EXPECT_EQ(events_, (std::vector<std::string>{"a", "b"}));
+    go.notify_one();
+    settle();
+    EXPECT_EQ(events_, (std::vector<std::string>{"a", "b", "c"}));
+    go.notify_all();
+    settle();
+    EXPECT_EQ(events_, (std::vector<std::string>{"a", "b", "c", "d"}));
+    go.notify_all();
+    settle();
 }
 
 TEST_F(CrossingTest, RunsThereAndComesBack) {

@@ -415,6 +415,8 @@ private:
     std::optional<Boundary> due_window() const;
     Task<void> tier_loop();
     Task<Result<void>> tier_window(Boundary end);
+    bool is_urgent(const DataCache::Move& move) const;
+    Task<void> pause(const DataCache::Move& move, std::size_t bytes);
     Task<Result<void>> write_runs(ObjectId object, LogPosition end, DataCache::Move& move,
                                   std::vector<WindowTiered::Run>& runs);
     Task<Result<void>> take_snapshot();
@@ -466,6 +468,7 @@ private:
     std::deque<Boundary> boundaries_;  // after the cursor
     Boundary last_boundary_;
     bool tier_now_ = false;
+    bool hurried_ = false;  // the window under way was asked for
     LogPosition window_end_;           // of the last window begun
     std::uint64_t committed_bytes_ = 0;  // of operations on segments, ever
     std::uint64_t cursor_bytes_ = 0;     // of those before the cursor

@@ -127,8 +127,7 @@ Task<ReadOutcome> Container::read_back(ReadCursor& cursor, std::size_t length) {
     ReadOutcome at_once = read_now(cursor, length);
     if (at_once.status != ReadStatus::kNotCached) co_return at_once;
 
-    // Held for the whole read: so many replies at a time are being put together in memory.
-    const DataCache::LoadPermit permit = co_await cache_.load_permit();
+    const Permits::Permit permit = co_await cache_.loads().take();
     const std::shared_ptr<Segment> segment = cursor.segment_;
     ByteBuffer out;
     Bytes as_it_is;  // in place of it

@@ -26,6 +26,9 @@ namespace {
 // A boundary a little later will do: fewer of them are kept.
 constexpr std::uint64_t kBoundaryBytes = 64 * 1024;
 constexpr std::size_t kPieceBytes = 1024 * 1024;
+// With pauses in between: short for those who wait for the same disk.
+constexpr std::size_t kEvenPieceBytes = 256 * 1024;
+constexpr std::size_t kSnapshotReadBytes = 4 * 1024 * 1024;
 constexpr int kRetryFactorMax = 30;
 // What one operation can list.
 constexpr std::size_t kMaxRuns = (kMaxOperationBytes - 1024) / 32;
@@ -172,11 +175,11 @@ Task<Result<bool>> Container::tier_once() {
         co_return true;
     }
     if (const auto end = due_window(); end && !full()) {
-        const bool asked = std::exchange(tier_now_, false);
+        hurried_ = std::exchange(tier_now_, false);
         Result<void> moved = co_await tier_window(*end);
         if (moved) co_return true;
         // Who asked still needs it.
-        tier_now_ = tier_now_ || asked;
+        tier_now_ = tier_now_ || hurried_;
         // A full storage gets room by what segments have given up, once a snapshot proves it; that takes little.
         const bool proof = moved.error().is(ErrorCode::kNoSpace) && objects_.awaits_proof(anchored_ ? anchored_->lsn : Lsn{});
         snapshot_due_ = snapshot_due_ || proof;
@@ -264,12 +267,15 @@ Task<Result<void>> Container::write_runs(ObjectId object, LogPosition end, DataC
         co_return std::move(created).error();
     }
     const auto writer = std::move(*created);
+    std::size_t written = 0;  // since the last pause
     for (const Range& range : ranges) {
         ReadCursor cursor;
         cursor.segment_ = range.segment;
         for (cursor.offset_ = range.begin; cursor.offset_ < range.end;) {
+            if (written >= kEvenPieceBytes) co_await pause(move, std::exchange(written, 0));
             if (stopped_) co_return Error{ErrorCode::kClosed, "the container stopped"};
-            const auto wanted = std::min<std::size_t>(kPieceBytes, static_cast<std::size_t>(range.end - cursor.offset_));
+            const std::size_t most = is_urgent(move) ? kPieceBytes : kEvenPieceBytes;
+            const auto wanted = std::min<std::size_t>(most, static_cast<std::size_t>(range.end - cursor.offset_));
             const ReadOutcome read = co_await read_back(cursor, wanted);
             // Nobody needs what was deleted or truncated meanwhile.
             if (read.status == ReadStatus::kNoSuchSegment) break;
@@ -282,6 +288,7 @@ Task<Result<void>> Container::write_runs(ObjectId object, LogPosition end, DataC
             std::vector<Bytes> pieces{read.data};
             MR_CO_TRY_VOID(co_await writer->add(range.segment->key.number(), range.segment->name, cursor.offset_, std::move(pieces)));
             cursor.offset_ += static_cast<std::int64_t>(read.data.size());
+            written += read.data.size();
             range.segment->cache.moved_before(cursor.offset_);
             tiering_progress_ = clock_.now();
             move.moved(read.data.size(), *tiering_progress_);
@@ -295,6 +302,14 @@ Task<Result<void>> Container::write_runs(ObjectId object, LogPosition end, DataC
         runs.push_back({SegmentKey{extent.segment}, extent.offset, extent.position, extent.length, extent.crc});
     }
     co_return ok();
+}
+
+// Whoever asked for a window needs the room.
+bool Container::is_urgent(const DataCache::Move& move) const { return hurried_ || tier_now_ || move.is_urgent(); }
+
+Task<void> Container::pause(const DataCache::Move& move, std::size_t bytes) {
+    const MonotonicTime until = clock_.now() + move.pause(bytes);
+    while (!stopped_ && !is_urgent(move) && clock_.now() < until) co_await tier_wake_.wait_until(clock_, until);
 }
 
 // The committed state, all of it: called between two turns of the loop, so nothing changes underneath.
@@ -433,7 +448,7 @@ Task<Result<void>> Container::load_snapshot() {
     }
     ByteBuffer body;
     while (body.size() < anchor.body_bytes) {
-        const auto wanted = std::min<std::uint64_t>(4 * kPieceBytes, anchor.body_bytes - body.size());
+        const auto wanted = std::min<std::uint64_t>(kSnapshotReadBytes, anchor.body_bytes - body.size());
         MR_CO_TRY(const Bytes piece, co_await options_.storage->read(name, tiering::kObjectHeaderBytes + body.size(),
                                                                      static_cast<std::size_t>(wanted)));
         if (piece.empty()) co_return log_without_state(what + " ends after " + std::to_string(body.size()) + " bytes");

@@ -107,6 +107,65 @@ TEST(DataCache, IsBackloggedWhileWhatMovesIsMoreThanItKeeps) {
     cache.gathered(more, 0);
 }
 
+TEST_F(ContainerTieringTest, AWindowGoesWithPausesUnlessItIsAskedFor) {
+    close();
+    options.tiering.window_bytes = 4 << 20;
+    ASSERT_TRUE(open().ok());
+    handle = std::move(container->setup_append(kName, writer_id(1)).handle);
+    const std::string piece(1 << 20, 'p');
+    for (int i = 0; i < 4; ++i) add(piece);
+    world.run_for(500ms);
+    EXPECT_EQ(container->counts().windows, 0u);
+    world.run_for(600ms);
+    EXPECT_EQ(container->counts().windows, 1u);
+    for (int i = 0; i < 4; ++i) add(piece);
+    world.run_for(500ms);
+    EXPECT_EQ(container->counts().windows, 1u);
+    container->tier_now();
+    world.run_for(50ms);
+    EXPECT_GE(container->counts().windows, 2u) << "also when it is asked for in the middle";
+}
+
+TEST(DataCache, LetsWhatMovesPauseWhileThereIsRoom) {
+    DataCache cache{16 << 20};
+    cache.gathered(0, 4 << 20);
+    DataCache::Move move{cache, MonotonicTime{1s}};
+    EXPECT_FALSE(move.is_urgent());
+    EXPECT_EQ(move.pause(256 << 10), 62'500us) << "a sixteenth of a second for a sixteenth of what is gathered";
+    EXPECT_EQ(move.pause(4 << 20), DataCache::kPauseMax);
+    {
+        const DataCache::Move other{cache, MonotonicTime{1s}};
+        EXPECT_EQ(move.pause(128 << 10), 62'500us) << "two share the disk";
+    }
+    cache.gathered(4 << 20, 8 << 20);
+    EXPECT_TRUE(move.is_urgent());
+    cache.gathered(8 << 20, 0);
+    EXPECT_EQ(move.pause(1), 0us);
+}
+
+TEST(DataCache, OfWhatIsInLongTermStorageTheOldestGoes) {
+    DataCache cache{4 << 20};
+    SegmentCache segment{cache};
+    const Bytes block = Bytes::copy_of(as_bytes(std::string(SegmentCache::kMaxBlock, 'x')));
+    const auto size = static_cast<std::int64_t>(block.size());
+    const std::int64_t blocks = (4 << 20) / size;
+    const auto key = [](std::uint64_t number) { return DataCache::ReadKey{ContainerId{1}, OwnerEpoch{}, number}; };
+    cache.keep_read(key(1), block);
+    for (std::int64_t i = 0; i < blocks - 1; ++i) segment.append(i * size, block);
+    segment.moved_before(2 * size);
+    // It is full. What was read before those blocks moved goes first, what was read after them stays.
+    cache.keep_read(key(2), block);
+    EXPECT_FALSE(cache.has_read(key(1)));
+    EXPECT_EQ(segment.find(0, 1).size(), 1u);
+    for (std::int64_t i = blocks - 1; i < blocks + 1; ++i) segment.append(i * size, block);
+    EXPECT_TRUE(cache.has_read(key(2)));
+    EXPECT_TRUE(segment.find(size, 1).empty());
+    // What has not moved would have to be read from the log.
+    segment.append((blocks + 1) * size, block);
+    EXPECT_FALSE(cache.has_read(key(2)));
+    EXPECT_EQ(segment.find(2 * size, 1).size(), 1u);
+}
+
 TEST(DataCache, GivesUpWhatHasMovedBeforeWhatIsOlder) {
     DataCache cache{1 << 20};
     SegmentCache waits{cache}, moves{cache};

@@ -16,6 +16,13 @@ void DataCache::gathered(std::uint64_t before, std::uint64_t now) {
     gatherers_ = gatherers_ - (before > 0 ? 1 : 0) + (now > 0 ? 1 : 0);
 }
 
+std::chrono::nanoseconds DataCache::Move::pause(std::size_t bytes) const {
+    if (cache_.gathered_bytes_ == 0) return std::chrono::nanoseconds{0};
+    const double part = static_cast<double>(bytes * cache_.moves_) / static_cast<double>(cache_.gathered_bytes_);
+    const std::chrono::duration<double> pause = part * kMovesEvenly;
+    return pause < kPauseMax ? std::chrono::duration_cast<std::chrono::nanoseconds>(pause) : kPauseMax;
+}
+
 std::optional<DataCache::AheadShare> DataCache::share_for_ahead(std::size_t bytes) {
     if (ahead_bytes_ + bytes > entry_budget_ / 2) return std::nullopt;
     return AheadShare{*this, bytes};
@@ -25,6 +32,7 @@ Bytes DataCache::find_read(const ReadKey& key) {
     const auto found = entry_index_.find(key);
     if (found == entry_index_.end()) return {};
     entries_.splice(entries_.end(), entries_, found->second);
+    found->second->used_at = ++uses_;
     found->second->ahead.reset();
     return found->second->body;
 }
@@ -34,7 +42,7 @@ void DataCache::keep_read(const ReadKey& key, Bytes body, std::optional<AheadSha
     while (entry_bytes_ + body.size() > entry_budget_) drop_oldest_read();
     make_room(body.size());
     entry_bytes_ += body.size();
-    entries_.push_back({key, std::move(body), std::move(ahead)});
+    entries_.push_back({key, std::move(body), std::move(ahead), ++uses_});
     entry_index_[key] = std::prev(entries_.end());
 }
 
@@ -42,18 +50,6 @@ void DataCache::drop_oldest_read() {
     entry_bytes_ -= entries_.front().body.size();
     entry_index_.erase(entries_.front().key);
     entries_.pop_front();
-}
-
-DataCache::LoadPermit::~LoadPermit() {
-    if (cache_ == nullptr) return;
-    --cache_->loads_;
-    cache_->load_ended_.notify_one();
-}
-
-Task<DataCache::LoadPermit> DataCache::load_permit() {
-    while (loads_ >= kMaxLoads) co_await load_ended_.wait();
-    ++loads_;
-    co_return LoadPermit{this};
 }
 
 DataCache::Blocks::iterator DataCache::new_block(SegmentCache& owner, std::int64_t begin, std::size_t capacity) {
@@ -69,9 +65,13 @@ DataCache::Blocks::iterator DataCache::new_block(SegmentCache& owner, std::int64
 }
 
 void DataCache::make_room(std::size_t bytes) {
-    // Entries can be read again as well as blocks; blocks serve the tail, so old entries go first.
-    while (block_bytes_ + entry_bytes_ + bytes > budget_ && !entries_.empty()) drop_oldest_read();
-    while (block_bytes_ + entry_bytes_ + bytes > budget_ && !(moved_.empty() && blocks_.empty())) {
+    while (block_bytes_ + entry_bytes_ + bytes > budget_ && !(entries_.empty() && moved_.empty() && blocks_.empty())) {
+        // What long-term storage has, too, goes by age: a writer's moved blocks must not drive out what was just read ahead.
+        // What would have to be read from the log again in order to move goes last.
+        if (!entries_.empty() && (moved_.empty() || entries_.front().used_at < moved_.front().moved_at)) {
+            drop_oldest_read();
+            continue;
+        }
         const auto first = moved_.empty() ? blocks_.begin() : moved_.begin();
         SegmentCache& owner = *first->owner;
         // Blocks of one segment are made, and move, in offset order: its oldest is its first.
@@ -88,6 +88,7 @@ void DataCache::drop(Blocks::iterator block) {
 
 void DataCache::set_moved(Blocks::iterator block) {
     block->moved = true;
+    block->moved_at = ++uses_;
     moved_.splice(moved_.end(), blocks_, block);
 }
 

@@ -20,8 +20,7 @@
 #include "common/base/bytes.h"
 #include "common/model/ids.h"
 #include "common/runtime/clock.h"
-#include "common/runtime/signal.h"
-#include "common/runtime/task.h"
+#include "common/runtime/permits.h"
 #include "segmentstore/log/durable_log.h"
 
 namespace millrace::container {
@@ -67,6 +66,11 @@ public:
             cache_.moved_bytes_ += bytes;
             cache_.moved_at_ = now;
         }
+        // Half of the budget is gathered: there is no time for pauses.
+        bool is_urgent() const { return cache_.gathered_bytes_ >= cache_.budget_ / 2; }
+        // How long `bytes` more should wait otherwise, so that bursts do not take the disk from others: all that is
+        // gathered moves within kMovesEvenly.
+        std::chrono::nanoseconds pause(std::size_t bytes) const;
 
     private:
         DataCache& cache_;
@@ -78,6 +82,8 @@ public:
         return moves_ > 0 && gathered_bytes_ + coming > budget_ / 4 * 3 + moved_bytes_ && now < moved_at_ + kMovesWithin;
     }
     static constexpr std::chrono::seconds kMovesWithin{2};
+    static constexpr std::chrono::milliseconds kMovesEvenly{1000};
+    static constexpr std::chrono::milliseconds kPauseMax{100};
 
     // What was read back: an entry of a log, or an extent of an object.
     struct ReadKey {
@@ -110,19 +116,8 @@ public:
     void keep_read(const ReadKey& key, Bytes body, std::optional<AheadShare> ahead = std::nullopt);
     bool has_read(const ReadKey& key) const { return entry_index_.contains(key); }
 
-    // At most so many entries are being read back at a time, over all containers.
-    static constexpr std::size_t kMaxLoads = 16;
-    class LoadPermit {
-    public:
-        explicit LoadPermit(DataCache* cache) : cache_{cache} {}
-        LoadPermit(LoadPermit&& other) noexcept : cache_{std::exchange(other.cache_, nullptr)} {}
-        LoadPermit& operator=(LoadPermit&&) = delete;
-        ~LoadPermit();
-
-    private:
-        DataCache* cache_;
-    };
-    Task<LoadPermit> load_permit();
+    // So many replies at a time are put together of what is read back, over all containers.
+    Permits& loads() { return loads_; }
 
 private:
     friend class SegmentCache;
@@ -133,7 +128,8 @@ private:
         std::shared_ptr<std::byte[]> memory;
         std::size_t capacity = 0;
         std::size_t used = 0;
-        bool moved = false;  // among moved_
+        bool moved = false;          // among moved_
+        std::uint64_t moved_at = 0;  // by uses_
     };
     using Blocks = std::list<Block>;
 
@@ -147,6 +143,7 @@ private:
     Blocks blocks_;  // oldest first
     Blocks moved_;   // those whose bytes were handed to long-term storage, in that order
     std::size_t block_bytes_ = 0;
+    std::uint64_t uses_ = 0;  // counts what makes young
     std::uint64_t gathered_bytes_ = 0;
     std::uint64_t gatherers_ = 0;  // containers that have any
     std::size_t moves_ = 0;
@@ -159,14 +156,14 @@ private:
         ReadKey key;
         Bytes body;
         std::optional<AheadShare> ahead;
+        std::uint64_t used_at;  // by uses_
     };
     std::size_t ahead_bytes_ = 0;
     std::list<KeptEntry> entries_;  // least recently used first
     std::map<ReadKey, std::list<KeptEntry>::iterator> entry_index_;
     std::size_t entry_bytes_ = 0;
 
-    std::size_t loads_ = 0;
-    Signal load_ended_;
+    Permits loads_{16};
 };
 
 // One segment's part: a contiguous run of bytes that ends at the segment's committed length.

@@ -20,21 +20,25 @@ Task<Result<void>> FileObjectWriter::append(std::vector<Bytes> pieces) {
             used_ += part.size();
             rest = rest.subspan(part.size());
             if (used_ < buffer_.size()) continue;
-            const Result<void> flushed = co_await flush(used_);
-            if (!flushed) {
-                co_await discard();
-                co_return flushed;
-            }
+            MR_CO_TRY_VOID(co_await flush_or_discard(used_));
         }
     }
+    if (used_ >= kLeastWrite) MR_CO_TRY_VOID(co_await flush_or_discard(used_ - used_ % kDirectAlignment));
     co_return ok();
+}
+
+Task<Result<void>> FileObjectWriter::flush_or_discard(std::size_t bytes) {
+    Result<void> flushed = co_await flush(bytes);
+    if (!flushed) co_await discard();
+    co_return flushed;
 }
 
 Task<Result<void>> FileObjectWriter::flush(std::size_t bytes) {
     const Result<void> wrote = co_await file_->write_at(written_, buffer_.view().first(align_up(bytes)));
     if (!wrote) co_return co_await storage_.explain(wrote.error());
     written_ += bytes;
-    used_ = 0;
+    used_ -= bytes;
+    std::memmove(buffer_.data(), buffer_.data() + bytes, used_);
     co_return ok();
 }
 

@@ -26,8 +26,12 @@ public:
 private:
     // Large enough that a disk is busy with each write, small enough to hold for each object under way.
     static constexpr std::size_t kBufferBytes = 1024 * 1024;
+    // An append's end is not left in memory when there is so much of it: who appends less at a time wants short writes.
+    static constexpr std::size_t kLeastWrite = 256 * 1024;
 
+    // Writes the first `bytes` of the buffer.
     Task<Result<void>> flush(std::size_t bytes);
+    Task<Result<void>> flush_or_discard(std::size_t bytes);
     Task<Result<void>> publish();
     // The object will never be finished: its bytes go, as far as the storage lets us.
     Task<void> discard();

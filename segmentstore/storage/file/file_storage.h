@@ -11,6 +11,7 @@
 #include <set>
 #include <string>
 
+#include "common/runtime/permits.h"
 #include "common/runtime/runtime.h"
 #include "segmentstore/storage/object_storage.h"
 
@@ -58,6 +59,9 @@ private:
     Runtime runtime_;
     std::string root_;
     StorageId id_;
+    // Two keep a disk busy. More of them only make others wait for it: the journal, when it is on the same one, and the
+    // objects that are being written.
+    Permits reads_{2};
     std::set<std::string> directories_;  // known to exist, durably
 };
 
