@@ -27,7 +27,7 @@ namespace {
 constexpr std::uint64_t kBoundaryBytes = 64 * 1024;
 constexpr std::size_t kPieceBytes = 1024 * 1024;
 // With pauses in between: short for those who wait for the same disk.
-constexpr std::size_t kEvenPieceBytes = 256 * 1024;
+constexpr std::size_t kEvenWriteBytes = 256 * 1024;
 constexpr std::size_t kSnapshotReadBytes = 4 * 1024 * 1024;
 constexpr int kRetryFactorMax = 30;
 // What one operation can list.
@@ -272,10 +272,12 @@ Task<Result<void>> Container::write_runs(ObjectId object, LogPosition end, DataC
         ReadCursor cursor;
         cursor.segment_ = range.segment;
         for (cursor.offset_ = range.begin; cursor.offset_ < range.end;) {
-            if (written >= kEvenPieceBytes) co_await pause(move, std::exchange(written, 0));
+            if (written >= kEvenWriteBytes && !is_urgent(move)) {
+                MR_CO_TRY_VOID(co_await writer->hand_over());
+                co_await pause(move, std::exchange(written, 0));
+            }
             if (stopped_) co_return Error{ErrorCode::kClosed, "the container stopped"};
-            const std::size_t most = is_urgent(move) ? kPieceBytes : kEvenPieceBytes;
-            const auto wanted = std::min<std::size_t>(most, static_cast<std::size_t>(range.end - cursor.offset_));
+            const auto wanted = std::min<std::size_t>(kPieceBytes, static_cast<std::size_t>(range.end - cursor.offset_));
             const ReadOutcome read = co_await read_back(cursor, wanted);
             // Nobody needs what was deleted or truncated meanwhile.
             if (read.status == ReadStatus::kNoSuchSegment) break;

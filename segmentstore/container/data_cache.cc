@@ -14,6 +14,7 @@ void DataCache::gathered(std::uint64_t before, std::uint64_t now) {
     MR_CHECK(gathered_bytes_ >= before && gatherers_ >= (before > 0 ? 1u : 0u));
     gathered_bytes_ = gathered_bytes_ - before + now;
     gatherers_ = gatherers_ - (before > 0 ? 1 : 0) + (now > 0 ? 1 : 0);
+    urgent_ = gathered_bytes_ >= (urgent_ ? budget_ / 8 : budget_ / 2);
 }
 
 std::chrono::nanoseconds DataCache::Move::pause(std::size_t bytes) const {

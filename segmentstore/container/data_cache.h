@@ -66,8 +66,8 @@ public:
             cache_.moved_bytes_ += bytes;
             cache_.moved_at_ = now;
         }
-        // Half of the budget is gathered: there is no time for pauses.
-        bool is_urgent() const { return cache_.gathered_bytes_ >= cache_.budget_ / 2; }
+        // There is no time for pauses: half of the budget was gathered, and not less than an eighth since.
+        bool is_urgent() const { return cache_.urgent_; }
         // How long `bytes` more should wait otherwise, so that bursts do not take the disk from others: all that is
         // gathered moves within kMovesEvenly.
         std::chrono::nanoseconds pause(std::size_t bytes) const;
@@ -82,7 +82,7 @@ public:
         return moves_ > 0 && gathered_bytes_ + coming > budget_ / 4 * 3 + moved_bytes_ && now < moved_at_ + kMovesWithin;
     }
     static constexpr std::chrono::seconds kMovesWithin{2};
-    static constexpr std::chrono::milliseconds kMovesEvenly{1000};
+    static constexpr std::chrono::milliseconds kMovesEvenly{500};
     static constexpr std::chrono::milliseconds kPauseMax{100};
 
     // What was read back: an entry of a log, or an extent of an object.
@@ -146,6 +146,7 @@ private:
     std::uint64_t uses_ = 0;  // counts what makes young
     std::uint64_t gathered_bytes_ = 0;
     std::uint64_t gatherers_ = 0;  // containers that have any
+    bool urgent_ = false;
     std::size_t moves_ = 0;
     std::uint64_t moved_bytes_ = 0;  // by the moves under way
     MonotonicTime moved_at_;

@@ -27,6 +27,9 @@ public:
     // Adds the pieces at the end. One call at a time. The pieces are shared until the call completes. After an
     // error the writer is of no use. kNoSpace.
     virtual Task<Result<void>> append(std::vector<Bytes> pieces) = 0;
+    // What was appended is on its way when this completes, as far as the storage takes parts of that size; it need not be
+    // durable. Without it a writer gathers as much as its storage likes best. Errors as append().
+    virtual Task<Result<void>> hand_over() { co_return ok(); }
     // The object is durable and visible when this completes; an error leaves that open (Fate::kUnknown) or says that
     // it is not. kAlreadyExists: somebody has given this name before. kNoSpace.
     virtual Task<Result<void>> finish() = 0;

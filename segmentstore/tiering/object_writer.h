@@ -21,6 +21,7 @@ public:
     // Adds bytes of a segment that follow one another from `offset`; any number of them. Segments come in the order of
     // their keys, the bytes of one in the order of their offsets.
     Task<Result<void>> add(std::uint64_t segment, std::string name, std::int64_t offset, std::vector<Bytes> pieces);
+    Task<Result<void>> hand_over() { return writer_->hand_over(); }
     // Durable on return. The footer is what was stored.
     Task<Result<ObjectFooter>> finish();
 

@@ -23,8 +23,13 @@ Task<Result<void>> FileObjectWriter::append(std::vector<Bytes> pieces) {
             MR_CO_TRY_VOID(co_await flush_or_discard(used_));
         }
     }
-    if (used_ >= kLeastWrite) MR_CO_TRY_VOID(co_await flush_or_discard(used_ - used_ % kDirectAlignment));
     co_return ok();
+}
+
+Task<Result<void>> FileObjectWriter::hand_over() {
+    const std::size_t blocks = used_ - used_ % kDirectAlignment;
+    if (blocks == 0) co_return ok();
+    co_return co_await flush_or_discard(blocks);
 }
 
 Task<Result<void>> FileObjectWriter::flush_or_discard(std::size_t bytes) {

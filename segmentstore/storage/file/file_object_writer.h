@@ -20,14 +20,14 @@ public:
     static std::string unfinished(const std::string& path) { return path + ".tmp"; }
 
     Task<Result<void>> append(std::vector<Bytes> pieces) override;
+    // All but the last bytes that do not fill a block.
+    Task<Result<void>> hand_over() override;
     Task<Result<void>> finish() override;
     std::uint64_t size() const override { return written_ + used_; }
 
 private:
     // Large enough that a disk is busy with each write, small enough to hold for each object under way.
     static constexpr std::size_t kBufferBytes = 1024 * 1024;
-    // An append's end is not left in memory when there is so much of it: who appends less at a time wants short writes.
-    static constexpr std::size_t kLeastWrite = 256 * 1024;
 
     // Writes the first `bytes` of the buffer.
     Task<Result<void>> flush(std::size_t bytes);

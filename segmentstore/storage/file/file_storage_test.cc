@@ -64,17 +64,18 @@ ByteBuffer pattern(std::size_t size) {
     return bytes;
 }
 
-Task<Result<void>> write_object(FileStorage& storage, ObjectName name, std::vector<Bytes> pieces) {
+Task<Result<void>> write_object(FileStorage& storage, ObjectName name, std::vector<Bytes> pieces, bool hands_over = false) {
     MR_CO_TRY(auto writer, co_await storage.create(name));
     for (const Bytes& piece : pieces) {
         std::vector<Bytes> one{piece};
         MR_CO_TRY_VOID(co_await writer->append(std::move(one)));
+        if (hands_over) MR_CO_TRY_VOID(co_await writer->hand_over());
     }
     co_return co_await writer->finish();
 }
 
 // What every storage in a directory does, on any disk.
-Task<Result<void>> exercise(Runtime runtime, std::string root) {
+Task<Result<void>> exercise(Runtime runtime, std::string root, bool hands_over) {
     MR_CO_TRY(const StorageId id, co_await FileStorage::format(runtime, root));
     MR_CO_TRY(auto storage, co_await FileStorage::open(runtime, root));
     EXPECT_EQ(storage->id(), id);
@@ -87,7 +88,7 @@ Task<Result<void>> exercise(Runtime runtime, std::string root) {
         const std::size_t cut = size / 3;
         std::vector<Bytes> pieces{Bytes::copy_of(whole.view().first(cut)), Bytes{},
                                   Bytes::copy_of(whole.view().subspan(cut))};
-        MR_CO_TRY_VOID(co_await write_object(*storage, name, std::move(pieces)));
+        MR_CO_TRY_VOID(co_await write_object(*storage, name, std::move(pieces), hands_over));
         MR_CO_TRY(const std::uint64_t stored, co_await storage->size(name));
         EXPECT_EQ(stored, size);
         MR_CO_TRY(const Bytes all, co_await storage->read(name, 0, size + 10));
@@ -114,19 +115,24 @@ Task<Result<void>> exercise(Runtime runtime, std::string root) {
     co_return ok();
 }
 
-TEST(FileStorageTest, KeepsObjectsOnASimulatedDisk) {
+class FileStorageTest : public ::testing::TestWithParam<bool> {};
+INSTANTIATE_TEST_SUITE_P(Writers, FileStorageTest, ::testing::Bool(), [](const auto& each) {
+    return each.param ? "HandOverAsTheyGo" : "GatherWhatTheyWrite";
+});
+
+TEST_P(FileStorageTest, KeepsObjectsOnASimulatedDisk) {
     sim::World world{1};
     sim::Node& node = world.add_node("a");
-    const Result<void> done = world.run([&] { return exercise(node.runtime(), "/lts"); });
+    const Result<void> done = world.run([&] { return exercise(node.runtime(), "/lts", GetParam()); });
     EXPECT_TRUE(done.ok()) << done.error().to_string();
 }
 
-TEST(FileStorageTest, KeepsObjectsOnThisMachinesDisk) {
+TEST_P(FileStorageTest, KeepsObjectsOnThisMachinesDisk) {
     std::string root = ::testing::TempDir() + "millrace-storage-XXXXXX";
     ASSERT_NE(::mkdtemp(root.data()), nullptr);
     AsioRuntime runtime;
     runtime.run_main([&]() -> Task<int> {
-        const Result<void> done = co_await exercise(runtime.bundle(), root);
+        const Result<void> done = co_await exercise(runtime.bundle(), root, GetParam());
         EXPECT_TRUE(done.ok()) << done.error().to_string();
         co_return 0;
     });
