@@ -114,12 +114,12 @@ TEST_F(ContainerTieringTest, AWindowGoesWithPausesUnlessItIsAskedFor) {
     handle = std::move(container->setup_append(kName, writer_id(1)).handle);
     const std::string piece(1 << 20, 'p');
     for (int i = 0; i < 4; ++i) add(piece);
-    world.run_for(300ms);
+    world.run_for(150ms);
     EXPECT_EQ(container->counts().windows, 0u);
     world.run_for(600ms);
     EXPECT_EQ(container->counts().windows, 1u);
     for (int i = 0; i < 4; ++i) add(piece);
-    world.run_for(100ms);
+    world.run_for(50ms);
     EXPECT_EQ(container->counts().windows, 1u);
     container->tier_now();
     world.run_for(50ms);
@@ -131,11 +131,11 @@ TEST(DataCache, LetsWhatMovesPauseWhileThereIsRoom) {
     cache.gathered(0, 4 << 20);
     DataCache::Move move{cache, MonotonicTime{1s}};
     EXPECT_FALSE(move.is_urgent());
-    EXPECT_EQ(move.pause(256 << 10), 31'250us) << "a sixteenth of the time for a sixteenth of what is gathered";
+    EXPECT_EQ(move.pause(256 << 10), 15'625us) << "a sixteenth of the time for a sixteenth of what is gathered";
     EXPECT_EQ(move.pause(4 << 20), DataCache::kPauseMax);
     {
         const DataCache::Move other{cache, MonotonicTime{1s}};
-        EXPECT_EQ(move.pause(128 << 10), 31'250us) << "two share the disk";
+        EXPECT_EQ(move.pause(128 << 10), 15'625us) << "two share the disk";
     }
     cache.gathered(4 << 20, 8 << 20);
     EXPECT_TRUE(move.is_urgent());

@@ -82,7 +82,7 @@ public:
         return moves_ > 0 && gathered_bytes_ + coming > budget_ / 4 * 3 + moved_bytes_ && now < moved_at_ + kMovesWithin;
     }
     static constexpr std::chrono::seconds kMovesWithin{2};
-    static constexpr std::chrono::milliseconds kMovesEvenly{500};
+    static constexpr std::chrono::milliseconds kMovesEvenly{250};
     static constexpr std::chrono::milliseconds kPauseMax{100};
 
     // What was read back: an entry of a log, or an extent of an object.
