@@ -11,7 +11,7 @@ Starts the measuring programs one after the other, each of which takes its serve
     NAME.log        what each program printed
 
 SCENARIO is a number such as B1; default all. --quick runs all in a tiny form, to try the report itself: its figures say nothing. What is
-measured needs 30 GB of disk (--quick: 8), all of it below OUT_DIRECTORY or --work, and is removed at the end. A whole run takes about an hour, on
+measured needs 30 GB of disk (--quick: 8), all of it below OUT_DIRECTORY or --work, and is removed at the end. A whole run takes some forty minutes, on
 a machine that does nothing else. Run it as report.sh, which builds first, or with MILLRACE naming an executable in a build directory.
 """
 import argparse
