@@ -23,23 +23,34 @@ public:
         Permit(Permit&& other) noexcept : permits_{std::exchange(other.permits_, nullptr)} {}
         Permit& operator=(Permit&&) = delete;
         ~Permit() {
-            if (permits_ == nullptr) return;
-            --permits_->taken_;
-            permits_->given_back_.notify_one();
+            if (permits_ != nullptr) permits_->give_back();
         }
 
     private:
         friend class Permits;
-        explicit Permit(Permits& permits) : permits_{&permits} { ++permits.taken_; }
+        explicit Permit(Permits& permits) : permits_{&permits} {}
         Permits* permits_;
     };
 
     Task<Permit> take() {
-        while (taken_ >= limit_) co_await given_back_.wait();
+        if (taken_ < limit_) {
+            ++taken_;
+        } else {
+            co_await given_back_.wait();
+        }
         co_return Permit{*this};
     }
 
 private:
+    // Who waits gets it, still taken: whoever comes before that one runs again finds none.
+    void give_back() {
+        if (given_back_.waiting() > 0) {
+            given_back_.notify_one();
+        } else {
+            --taken_;
+        }
+    }
+
     const std::size_t limit_;
     std::size_t taken_ = 0;
     Signal given_back_;

@@ -385,6 +385,29 @@ TEST_F(PermitsTest, WhoComesWhenAllAreGivenWaitsForTheNext) {
     settle();
 }
 
+TEST_F(PermitsTest, WhoComesAgainDoesNotGetAheadOfWhoWaits) {
+    Permits permits{1};
+    Signal go;
+    spawn(executor_, [&]() -> Task<void> {
+        {
+            const Permits::Permit permit = co_await permits.take();
+            co_await go.wait();
+        }
+        // Before who waits can have run.
+        const Permits::Permit again = co_await permits.take();
+        events_.push_back("came again");
+    });
+    spawn(executor_, [&]() -> Task<void> {
+        const Permits::Permit permit = co_await permits.take();
+        events_.push_back("waited");
+    });
+    settle();
+    EXPECT_TRUE(events_.empty());
+    go.notify_all();
+    settle();
+    EXPECT_EQ(events_, (std::vector<std::string>{"waited", "came again"}));
+}
+
 TEST_F(CrossingTest, RunsThereAndComesBack) {
     boost::asio::io_context other_io{1};
     const Executor other = other_io.get_executor();

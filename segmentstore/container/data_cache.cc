@@ -67,7 +67,7 @@ DataCache::Blocks::iterator DataCache::new_block(SegmentCache& owner, std::int64
 
 void DataCache::make_room(std::size_t bytes) {
     while (block_bytes_ + entry_bytes_ + bytes > budget_ && !(entries_.empty() && moved_.empty() && blocks_.empty())) {
-        // What long-term storage has, too, goes by age: a writer's moved blocks must not drive out what was just read ahead.
+        // What was read back and what has moved go by age: a writer's moved blocks must not drive out what was just read ahead.
         // What would have to be read from the log again in order to move goes last.
         if (!entries_.empty() && (moved_.empty() || entries_.front().used_at < moved_.front().moved_at)) {
             drop_oldest_read();

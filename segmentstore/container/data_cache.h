@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Recently appended bytes of all segments of a process, and what was read back, within one
-// budget; the oldest blocks go first, and before all others those whose bytes were handed to long-term storage: the rest
-// would have to be read from the log to be moved. Appended bytes are copied into blocks that belong to one
+// budget. What was read back and blocks whose bytes were handed to long-term storage go first, by age; then the oldest of
+// the blocks that would have to be read from the log to be moved. Appended bytes are copied into blocks that belong to one
 // segment, so that what is kept is what is counted: no slice keeps what was received alive, which counts against a budget
 // of its own that connections wait for.
 // Thread rule: one executor. Lifetime: the cache outlives its SegmentCaches.

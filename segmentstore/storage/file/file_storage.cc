@@ -110,11 +110,12 @@ Task<Result<std::unique_ptr<File>>> FileStorage::open_object(ObjectName name) {
 }
 
 Task<Result<Bytes>> FileStorage::read(ObjectName name, std::uint64_t offset, std::size_t length) {
+    // Before anything is opened or allocated.
+    const Permits::Permit permit = co_await reads_.take();
     MR_CO_TRY(auto file, co_await open_object(name));
     const std::uint64_t begin = offset - offset % kDirectAlignment;
     const std::size_t lead = static_cast<std::size_t>(offset - begin);
     auto buffer = std::make_shared<AlignedBuffer>(lead + length);
-    const Permits::Permit permit = co_await reads_.take();
     const Result<std::size_t> got = co_await file->read_at(begin, buffer->mutable_view());
     if (!got) co_return co_await explain(got.error());
     if (*got <= lead) co_return Bytes{};
