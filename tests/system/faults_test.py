@@ -144,8 +144,10 @@ class DamagedDirectoryTest(FaultTest):
         def take_over_by_a_newer_version():
             change(paths[1], 8, lambda _: 99)
 
-        in_the_middle = next(batch for batch in batches if batch["file"] == files[1] and batch["offset"] > MIB)
-        at_the_end = batches[-2]  # the last one proves it
+        # The middle of a batch of one block may be padding, which nothing misses. The last batch proves the one before it.
+        long = [batch for batch in batches[:-1] if batch["bytes"] > 4096]
+        in_the_middle = next(batch for batch in long if batch["file"] == files[1] and batch["offset"] > MIB)
+        at_the_end = long[-1]
 
         for damage, parts in ((lose, (paths[1], "missing")), (shorten, (paths[1], "offset", "ends")), (swap, (paths[0], files[1])),
                               (take_over_by_a_newer_version, (paths[1],))):
